@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config';
+
+// Tests import the packages by name and get their source, not a build: the private condition of each exports map.
+const conditions = ['@mikrokit/source'];
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    include: ['**/*.test.ts'],
+    globalSetup: ['./harness/global-setup.ts'],
+    // Two cores: more workers than that only fight PostgreSQL for them.
+    maxWorkers: 2,
+    clearMocks: true,
+    // A shared, noisy machine: a test that starts servers may be slow without being wrong.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
