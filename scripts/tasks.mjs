@@ -1,0 +1,56 @@
+import { check } from './check.mjs';
+import { build } from './build.mjs';
+import { runChild } from './child.mjs';
+import { childEnvironment, findNode, programOf } from './node.mjs';
+import { pnpmCommand } from './pnpm.mjs';
+
+/** Programs see the packages' source through this condition of their exports maps, so that nothing needs a build first. */
+const fromSource = '--conditions=@mikrokit/source';
+
+/**
+ * A task: what it does in a few words, and how it runs. `run` gives the exit code.
+ * @typedef {{ says: string, needsInstall?: false, run: (args: string[]) => Promise<number> }} Task
+ */
+
+/** @type {Record<string, Task>} */
+export const tasks = {
+  start: {
+    says: 'Atlas, the example (--once ends it after its tour)',
+    run: args => node([fromSource, 'examples/atlas/src/main.ts', ...args]),
+  },
+  test: {
+    says: 'the tests; a word filters by file: npm test -- harness',
+    run: args => node([programOf('vitest', 'test'), 'run', '--root', 'test', ...args]),
+  },
+  check: {
+    says: 'types, lint and format of everything',
+    run: check,
+  },
+  build: {
+    says: 'what is published: packages/*/dist',
+    run: build,
+  },
+  bench: {
+    says: 'measurements against their bars: npm run bench [package] [-- --json FILE --check --only NAME]',
+    run: args => node([fromSource, 'test/bench/run.ts', ...args]),
+  },
+  package: {
+    says: 'pack each package, and use the tarball as a user would',
+    run: async args => (await build([])) || (await node(['test/packaging/run.ts', ...args])),
+  },
+  format: {
+    says: 'rewrite the source in the house format',
+    run: args => node([programOf('oxfmt'), '--write', ...args]),
+  },
+  pnpm: {
+    says: 'the pinned pnpm, to change a dependency: npm run pnpm install',
+    needsInstall: false,
+    run: args => runChild(pnpmCommand(args)),
+  },
+};
+
+/** @param {readonly string[]} args */
+function node(args) {
+  const program = findNode();
+  return runChild([program, ...args], { env: childEnvironment(program) });
+}
