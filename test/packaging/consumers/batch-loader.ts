@@ -1,0 +1,38 @@
+// What a user's own file may look like, compiled against the tarball with the declarations of libraries checked.
+import { batchLoader, OptionsError } from '@mikrokit/batch-loader';
+import { defineConfig, defineEntity, MikroORM, p } from '@mikro-orm/postgresql';
+
+const AuthorSchema = defineEntity({
+  name: 'Author',
+  properties: { id: p.integer().primary(), name: p.string(), books: () => p.oneToMany(Book).mappedBy('author') },
+});
+class Author extends AuthorSchema.class {}
+AuthorSchema.setClass(Author);
+
+const BookSchema = defineEntity({
+  name: 'Book',
+  properties: { id: p.integer().primary(), title: p.string(), author: () => p.manyToOne(Author).ref() },
+});
+class Book extends BookSchema.class {}
+BookSchema.setClass(Book);
+
+const config = defineConfig({
+  entities: [Author, Book],
+  clientUrl: 'postgres://localhost/library',
+  extensions: [batchLoader({ batchWindow: 'tick', maxBatchSize: 1000 })],
+});
+
+export async function titles(): Promise<string[]> {
+  const orm = await MikroORM.init(config);
+  const authors = await orm.em.fork().find(Author, {});
+  const books = await Promise.all(authors.map(author => author.books.load()));
+  await orm.close();
+  return books.flatMap(collection => collection.getItems().map(book => book.title));
+}
+
+export function isOptionsError(error: unknown): error is OptionsError {
+  return error instanceof OptionsError;
+}
+
+// @ts-expect-error an option that does not exist is caught by the compiler too
+batchLoader({ maxBatchSizes: 1000 });

@@ -1,0 +1,9 @@
+/**
+ * The public names of each package, per entry: adding or removing one is a decision, and this is where it is written down.
+ * Types are not listed; the programs in `consumers/` use them.
+ */
+export const expectedNames: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  'batch-loader': {
+    '.': ['batchLoader', 'OptionsError'],
+  },
+};
