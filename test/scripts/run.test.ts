@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 
 const scripts = join(import.meta.dirname, '../../scripts');
@@ -47,6 +48,7 @@ describe('a child', () => {
     await once(parent.child.stdout!, 'data');
     // As a terminal and npm do between them: the same Ctrl-C twice.
     parent.child.kill(signal);
+    await sleep(50); // Sent at once, the system itself may make them one.
     parent.child.kill(signal);
 
     const { code, stdout } = await parent.end;
