@@ -1,0 +1,42 @@
+import { GraphQLError } from 'graphql';
+
+const MAX_LIMIT = 1_000;
+
+export interface Page {
+  limit: number;
+  offset: number;
+}
+
+/** The part of a list that was asked for. Throws when it is none, or so large that it can only be a mistake. */
+export function page({ limit, offset }: Page): Page {
+  if (limit < 1 || limit > MAX_LIMIT) {
+    throw badInput(`limit must be from 1 to ${MAX_LIMIT}, but got: ${limit}. Use offset to read on.`);
+  }
+  if (offset < 0) {
+    throw badInput(`offset must be 0 or more, but got: ${offset}.`);
+  }
+  return { limit, offset };
+}
+
+/** A day that exists, as `2026-11-20`. */
+export function day(text: string): string {
+  const time = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(text) : Number.NaN;
+  // Date.parse reads 30 February as 1 March.
+  if (Number.isNaN(time) || new Date(time).toISOString().slice(0, 10) !== text) {
+    throw badInput(`day must be a date such as 2026-11-20, but got: "${text}".`);
+  }
+  return text;
+}
+
+/** For `like`: the text itself, in lower case, then anything. */
+export function prefixPattern(text: string): string {
+  if (text.trim() === '') {
+    throw badInput('startsWith must hold at least one letter. Leave it out to get all cities.');
+  }
+  return `${text.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`;
+}
+
+/** The client asked for something that makes no sense. */
+export function badInput(message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });
+}

@@ -1,0 +1,143 @@
+/** A query that the tour measures, GraphiQL offers in a tab, and the tests check the answer of. */
+export interface NamedQuery {
+  name: string;
+  /** What it asks, in a few words. */
+  asks: string;
+  document: string;
+}
+
+export const WORLD: NamedQuery = {
+  name: 'World',
+  asks: 'every country: region, languages, neighbours, three largest cities',
+  document: /* GraphQL */ `
+    query World {
+      countries {
+        name
+        flag
+        region
+        languages { name }
+        neighbours { name }
+        cities(limit: 3) { name population }
+      }
+    }
+  `,
+};
+
+export const NEIGHBOURS_CURRENCIES: NamedQuery = {
+  name: 'NeighboursCurrencies',
+  asks: "a city's country's neighbours' currencies",
+  document: /* GraphQL */ `
+    query NeighboursCurrencies {
+      cities(startsWith: "Beijing", limit: 1) {
+        name
+        country {
+          name
+          neighbours { name currencies { code name symbol } }
+        }
+      }
+    }
+  `,
+};
+
+export const COUNTS: NamedQuery = {
+  name: 'Counts',
+  asks: 'every country: number of neighbours and of cities',
+  document: /* GraphQL */ `
+    query Counts {
+      countries { name neighbourCount cityCount }
+    }
+  `,
+};
+
+export const VISITS: NamedQuery = {
+  name: 'Visits',
+  asks: 'the latest 200 visits: who, from where, in which city and country',
+  document: /* GraphQL */ `
+    query Visits {
+      visits(limit: 200) {
+        day
+        traveller { name home { name country { name } } }
+        city { name country { name flag } }
+      }
+    }
+  `,
+};
+
+export const LANGUAGES: NamedQuery = {
+  name: 'Languages',
+  asks: 'every language: where it is spoken, and what one pays with there',
+  document: /* GraphQL */ `
+    query Languages {
+      languages {
+        name
+        countries { name currencies { code } }
+      }
+    }
+  `,
+};
+
+export const TRAVELLERS: NamedQuery = {
+  name: 'Travellers',
+  asks: '50 travellers: number of visits, and the last three with city',
+  document: /* GraphQL */ `
+    query Travellers {
+      travellers(limit: 50) {
+        name
+        visitCount
+        visits(limit: 3) { day city { name } }
+      }
+    }
+  `,
+};
+
+export const LARGEST_CITIES: NamedQuery = {
+  name: 'LargestCities',
+  asks: 'the 100 largest cities: country, visits, the last visitor',
+  document: /* GraphQL */ `
+    query LargestCities {
+      cities(limit: 100) {
+        name
+        population
+        country { name }
+        visitCount
+        visits(limit: 1) { day traveller { name } }
+      }
+    }
+  `,
+};
+
+export const EUROPE: NamedQuery = {
+  name: 'Europe',
+  asks: 'Europe: largest city, the next two, and those of a million, all of one relation',
+  document: /* GraphQL */ `
+    query Europe {
+      countries(region: "Europe") {
+        name
+        largest: cities(limit: 1) { name }
+        next: cities(limit: 2, offset: 1) { name }
+        millions: cities(limit: 100, minPopulation: 1000000) { name population }
+      }
+    }
+  `,
+};
+
+export const QUERIES: readonly NamedQuery[] = [
+  WORLD,
+  NEIGHBOURS_CURRENCIES,
+  COUNTS,
+  VISITS,
+  LANGUAGES,
+  TRAVELLERS,
+  LARGEST_CITIES,
+  EUROPE,
+];
+
+export const ADD_VISIT = /* GraphQL */ `
+  mutation AddVisit($traveller: Int!, $city: Int!, $day: String) {
+    addVisit(traveller: $traveller, city: $city, day: $day) {
+      day
+      traveller { name visitCount }
+      city { name country { name } }
+    }
+  }
+`;
