@@ -32,7 +32,7 @@ export const tasks = {
   },
   bench: {
     says: 'measurements against their bars: npm run bench [package] [-- --json FILE --check --only NAME]',
-    run: args => node([fromSource, 'test/bench/run.ts', ...args]),
+    run: args => node([fromSource, '--expose-gc', 'test/bench/run.ts', ...args]),
   },
   package: {
     says: 'pack each package, and use the tarball as a user would',
