@@ -38,5 +38,5 @@ export async function createOrm({ url, cluster, ...options }: OrmOptions): Promi
   }
 }
 
-/** Silent, and strict about nothing that a test would have to work around. */
-const defaults = { debug: false, logger: () => {} } satisfies Partial<Options>;
+/** Silent, and without MikroORM's own look-up of the database before the first query, which a recorder would see. */
+const defaults = { debug: false, logger: () => {}, ensureDatabase: false } satisfies Partial<Options>;
