@@ -1,6 +1,8 @@
 import { check } from './check.mjs';
+import { ci } from './ci.mjs';
 import { build } from './build.mjs';
 import { runChild } from './child.mjs';
+import { exampleProgram } from './examples.mjs';
 import { childEnvironment, findNode, programOf } from './node.mjs';
 import { pnpmCommand } from './pnpm.mjs';
 
@@ -16,7 +18,11 @@ const fromSource = '--conditions=@mikrokit/source';
 export const tasks = {
   start: {
     says: 'Atlas, the example (--once ends it after its tour)',
-    run: args => node([fromSource, 'examples/atlas/src/main.ts', ...args]),
+    run: args => node([fromSource, exampleProgram('atlas'), ...args]),
+  },
+  example: {
+    says: 'one of the examples by name: npm run example atlas',
+    run: ([name, ...args]) => node([fromSource, exampleProgram(name), ...args]),
   },
   test: {
     says: 'the tests; a word filters by file: npm test -- harness',
@@ -41,6 +47,11 @@ export const tasks = {
   format: {
     says: 'rewrite the source in the house format',
     run: args => node([programOf('oxfmt'), '--write', ...args]),
+  },
+  ci: {
+    says: 'the whole run, as .ci/run: tests, check, package, examples',
+    needsInstall: false,
+    run: ci,
   },
   pnpm: {
     says: 'the pinned pnpm, to change a dependency: npm run pnpm install',

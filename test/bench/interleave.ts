@@ -22,7 +22,7 @@ export interface Interleaved<Name extends string> {
   /** Every measurement, in the order it was made. */
   readonly samples: Readonly<Record<Name, readonly number[]>>;
   /** How many times as long `a` takes as `b`: the ratio of their medians. */
-  ratio(a: Name, b: Name): number;
+  readonly ratio: (a: Name, b: Name) => number;
 }
 
 /** A variant that gets what `setup` made anew for each repetition; only `run` is timed. */
