@@ -1,0 +1,78 @@
+import { inspect } from 'node:util';
+import { OptionsError } from './errors.ts';
+import { type BatchWindow, isBatchWindow } from './batch-window.ts';
+
+/** Options of `batchLoader()`; every one may be left out. */
+export interface BatchLoaderOptions {
+  /**
+   * When the calls collected so far are sent:
+   * - `'immediate'`: after the I/O callbacks of this turn of the event loop (`setImmediate`), so that calls resumed by
+   *   different sockets share a query;
+   * - `'tick'`: after the promise jobs of this callback (`process.nextTick`), as DataLoader itself does;
+   * - a function: is given `dispatch` and calls it when the batch is to be sent. If it throws, the batch is sent as with
+   *   `'immediate'` and a process warning is emitted.
+   *
+   * @default 'immediate'
+   */
+  batchWindow?: BatchWindow | undefined;
+  /**
+   * The most keys (entities, owners of collections) in one statement; a larger batch is sent in chunks of this size.
+   *
+   * @default 5000
+   */
+  maxBatchSize?: number | undefined;
+}
+
+/** The options with every default filled in. */
+export interface ResolvedOptions {
+  readonly batchWindow: BatchWindow;
+  readonly maxBatchSize: number;
+}
+
+const KNOWN = ['batchWindow', 'maxBatchSize'];
+
+/** Fills in defaults and validates. Pure. @throws {OptionsError} for an unknown name or a wrong value. */
+export function resolveOptions(options: BatchLoaderOptions = {}): ResolvedOptions {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new OptionsError('options', `batchLoader(options) takes an object, but got: ${shown(options)}. Remove the argument for the defaults.`);
+  }
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.includes(name)) {
+      throw new OptionsError(name, `batchLoader() has no option '${name}'. Its options are: ${KNOWN.join(', ')}.`);
+    }
+  }
+  return Object.freeze({
+    batchWindow: validBatchWindow(options.batchWindow),
+    maxBatchSize: validMaxBatchSize(options.maxBatchSize),
+  });
+}
+
+function validBatchWindow(value: BatchWindow | undefined): BatchWindow {
+  if (value === undefined) {
+    return 'immediate';
+  }
+  if (!isBatchWindow(value)) {
+    throw new OptionsError(
+      'batchWindow',
+      `batchLoader({ batchWindow }) must be 'immediate', 'tick' or a function that is given dispatch(), but got: ${shown(value)}. Leave it out for 'immediate'.`,
+    );
+  }
+  return value;
+}
+
+function validMaxBatchSize(value: number | undefined): number {
+  if (value === undefined) {
+    return 5_000;
+  }
+  if (typeof value !== 'number' || !(Number.isInteger(value) || value === Infinity) || value < 1) {
+    throw new OptionsError(
+      'maxBatchSize',
+      `batchLoader({ maxBatchSize }) must be a whole number of at least 1, or Infinity, but got: ${shown(value)}. Leave it out for 5000.`,
+    );
+  }
+  return value;
+}
+
+function shown(value: unknown): string {
+  return inspect(value, { depth: 1, breakLength: Infinity });
+}
