@@ -1,0 +1,140 @@
+import DataLoader from 'dataloader';
+import type { Schedule } from './batch-window.ts';
+
+/**
+ * A run of calls on one EntityManager fork between which nothing changed that decides what a query returns: the open
+ * transaction, the schema, filters and their parameters, the session context. Calls of different segments never share a
+ * statement.
+ */
+export interface Segment<Fork> {
+  /** When its first call was made, `performance.now()` in ms. */
+  readonly openedAt: number;
+  /** The transaction that was open then. */
+  readonly transaction: unknown;
+  /** The fork as it was, once its state has changed; statements of this segment take filters, schema and session from it. */
+  frozen?: Fork;
+}
+
+interface OpenSegment<Fork> extends Segment<Fork> {
+  readonly loaders: Map<object, Map<string, DataLoader<object, unknown>>>;
+  readonly dispatches: (() => void)[];
+  closed: boolean;
+}
+
+/** Answers the keys of one shape, in their order; an Error in the list rejects that key alone. */
+export type RunBatch<Key, Value, Fork> = (keys: readonly Key[], segment: Segment<Fork>) => Promise<readonly (Value | Error)[]>;
+
+/** One kind of call: what distinguishes it from calls that need another statement, and how a batch of it is answered. */
+export interface Shape<Key, Value, Fork> {
+  /** Compared by identity: entity metadata. */
+  readonly scope: object;
+  /** Compared as text: everything else. */
+  readonly key: string;
+  /** Whether two equal keys (by identity) are one. */
+  readonly dedupe: boolean;
+  readonly run: RunBatch<Key, Value, Fork>;
+}
+
+/**
+ * Collects the calls made on one EntityManager fork until its batch window closes.
+ *
+ * Queue and per-request cache are graphql/dataloader's: one DataLoader per shape, which lives for one window. Its cache
+ * therefore joins equal calls of a window and is gone with it: it cannot serve what was read before a write, and nothing
+ * accumulates in a long-lived fork. The cache across windows is MikroORM's identity map.
+ */
+export class ForkQueue<Fork> {
+  readonly #schedule: Schedule;
+  #open: OpenSegment<Fork> | undefined;
+  readonly #running = new Map<Promise<unknown>, Segment<Fork>>();
+
+  constructor(schedule: Schedule) {
+    this.#schedule = schedule;
+  }
+
+  /** Adds one call to the current window. */
+  load<Key extends object, Value>(shape: Shape<Key, Value, Fork>, key: Key, transaction: unknown): Promise<Value> {
+    let segment = this.#open;
+    if (segment === undefined || segment.transaction !== transaction) {
+      segment = this.#openSegment(transaction);
+    }
+    let byKey = segment.loaders.get(shape.scope);
+    if (byKey === undefined) {
+      byKey = new Map();
+      segment.loaders.set(shape.scope, byKey);
+    }
+    let loader = byKey.get(shape.key);
+    if (loader === undefined) {
+      loader = this.#createLoader(shape as unknown as Shape<object, unknown, Fork>, segment);
+      byKey.set(shape.key, loader);
+    }
+    return loader.load(key) as Promise<Value>;
+  }
+
+  /**
+   * To be called before the fork's state changes. Calls already made keep the state they were made in: they are answered
+   * from `snapshot()`, which is taken only if there are any.
+   */
+  freeze(snapshot: () => Fork): void {
+    const affected = [...this.#running.values()].filter(segment => segment.frozen === undefined);
+    if (this.#open) {
+      affected.push(this.#open);
+      this.#open = undefined;
+    }
+    if (affected.length > 0) {
+      const frozen = snapshot();
+      for (const segment of affected) {
+        segment.frozen = frozen;
+      }
+    }
+  }
+
+  /** Sends what is collected now and waits until all is answered. Never rejects. */
+  async settle(): Promise<void> {
+    while (this.#open !== undefined || this.#running.size > 0) {
+      if (this.#open) {
+        this.#close(this.#open);
+      }
+      await Promise.allSettled(this.#running.keys());
+    }
+  }
+
+  #openSegment(transaction: unknown): OpenSegment<Fork> {
+    const segment: OpenSegment<Fork> = {
+      openedAt: performance.now(),
+      transaction,
+      loaders: new Map(),
+      dispatches: [],
+      closed: false,
+    };
+    this.#open = segment;
+    this.#schedule(() => this.#close(segment));
+    return segment;
+  }
+
+  #close(segment: OpenSegment<Fork>): void {
+    if (segment.closed) {
+      return;
+    }
+    segment.closed = true;
+    if (this.#open === segment) {
+      this.#open = undefined;
+    }
+    for (const dispatch of segment.dispatches) {
+      dispatch();
+    }
+    segment.loaders.clear();
+  }
+
+  #createLoader(shape: Shape<object, unknown, Fork>, segment: OpenSegment<Fork>): DataLoader<object, unknown> {
+    return new DataLoader<object, unknown>(
+      keys => {
+        const answer = shape.run(keys, segment);
+        const over = (): void => void this.#running.delete(answer);
+        this.#running.set(answer, segment);
+        answer.then(over, over);
+        return answer as Promise<ArrayLike<unknown>>;
+      },
+      { cache: shape.dedupe, batchScheduleFn: dispatch => void segment.dispatches.push(dispatch) },
+    );
+  }
+}
