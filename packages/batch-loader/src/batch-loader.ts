@@ -1,0 +1,67 @@
+import type { EntityManager, MikroORM } from '@mikro-orm/core';
+import { BatchChannel } from './batch-channel.ts';
+import { createKeyOf } from './batch-key.ts';
+import { createSchedule } from './batch-window.ts';
+import { type PendingCollections, loadCollection } from './collection-loads.ts';
+import { countCollection } from './count-loads.ts';
+import { ForkQueue } from './fork-queue.ts';
+import type { LoadContext } from './load-context.ts';
+import { type BatchLoaderOptions, resolveOptions } from './options.ts';
+import { populate } from './populate-loads.ts';
+import { loadReference } from './reference-loads.ts';
+import { Seam, rawFragment } from './seam.ts';
+
+/** The extension, for MikroORM's `extensions: [...]`. One may be given to several ORMs. */
+export interface BatchLoader {
+  /** Called by MikroORM while it is constructed. */
+  register(orm: MikroORM): void;
+}
+
+/**
+ * Batches MikroORM's lazy loads: `ref.load()`, `collection.load()`/`loadItems()`/`init()`/`loadCount()`, lazy scalars
+ * and `wrap(e).init()`/`populate()`. Calls made in one batch window become one query; each is answered as the same call
+ * alone would be. Nothing changes in the code that makes them.
+ *
+ * ```ts
+ * const orm = await MikroORM.init({ entities: [Author, Book], extensions: [batchLoader()] });
+ * ```
+ *
+ * `{ dataloader: false }` in a load's options sends that load alone.
+ *
+ * Trap: it takes the place of MikroORM's `dataloader` setting, whatever it says.
+ *
+ * @throws {OptionsError} at once, for an unknown option or a wrong value
+ */
+export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
+  const resolved = resolveOptions(options);
+  return {
+    register(orm) {
+      const queues = new WeakMap<EntityManager, ForkQueue<EntityManager>>();
+      const schedule = createSchedule(resolved.batchWindow);
+      const pending: PendingCollections = new WeakMap();
+      const seam = new Seam(orm);
+      const context: LoadContext = {
+        seam,
+        channel: new BatchChannel(),
+        keyOf: createKeyOf(rawFragment),
+        maxBatchSize: resolved.maxBatchSize,
+        queueOf(em) {
+          let queue = queues.get(em);
+          if (queue === undefined) {
+            queue = new ForkQueue(schedule);
+            queues.set(em, queue);
+          }
+          return queue;
+        },
+      };
+      seam.install({
+        loadReference: (em, entity, loadOptions) => loadReference(context, em, entity, loadOptions),
+        loadCollection: (em, collection, loadOptions) => loadCollection(context, pending, em, collection, loadOptions),
+        countCollection: (em, collection, loadOptions) => countCollection(context, em, collection, loadOptions),
+        populate: (em, entities, hints, loadOptions) => populate(context, em, entities, hints, loadOptions),
+        stateChanges: em => queues.get(em)?.freeze(() => em.fork({ keepTransactionContext: true, disableContextResolution: true })),
+        settle: async em => queues.get(em)?.settle(),
+      });
+    },
+  };
+}

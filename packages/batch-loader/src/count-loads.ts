@@ -1,0 +1,118 @@
+import type { EntityManager } from '@mikro-orm/core';
+import { optionsKey } from './batch-key.ts';
+import { chunks } from './chunks.ts';
+import type { Segment, Shape } from './fork-queue.ts';
+import { type LoadContext, NEUTRAL_OPTIONS, asError, assertLoadable, runStatement } from './load-context.ts';
+import {
+  type AnyCollection,
+  type CountTarget,
+  type Entity,
+  type LoadOptions,
+  countAlone,
+  countTarget,
+  metadataOf,
+  ownersByGroupKey,
+  relationOf,
+  schemaOf,
+} from './seam.ts';
+import { planStatements } from './where-parts.ts';
+
+interface CountCall {
+  readonly collection: AnyCollection;
+  readonly owner: Entity;
+  readonly where: unknown;
+  readonly whereKey: string;
+}
+
+const EXCEPT = new Set([...NEUTRAL_OPTIONS, 'where']);
+
+/** `collection.loadCount()`: counts of one relation with the same options and condition are one grouped `em.count()`. */
+export async function countCollection(
+  context: LoadContext,
+  em: EntityManager,
+  collection: AnyCollection,
+  options: LoadOptions,
+): Promise<number> {
+  const owner = collection.owner;
+  assertLoadable(context, em, owner);
+  const { where, ...rest } = options;
+  const shape: Shape<CountCall, number, EntityManager> = {
+    scope: metadataOf(owner),
+    key: `count|${relationOf(collection).name}|${schemaOf(owner) ?? ''}|${optionsKey(rest, context.keyOf, EXCEPT)}`,
+    dedupe: false,
+    run: (calls, segment) => run(context, em, segment, calls, rest),
+  };
+  const whereKey = where === undefined ? '' : context.keyOf(where);
+  return context.queueOf(em).load(shape, { collection, owner, where, whereKey }, em.getTransactionContext());
+}
+
+async function run(
+  context: LoadContext,
+  em: EntityManager,
+  segment: Segment<EntityManager>,
+  calls: readonly CountCall[],
+  options: LoadOptions,
+): Promise<(number | Error)[]> {
+  const relation = relationOf(calls[0]!.collection);
+  const target = countTarget(em, relation);
+  const counts = new Map<CountCall, number | Error>();
+  await Promise.all(
+    planStatements(calls, () => false).flatMap(([part]) => {
+      // Equal calls on one collection are one owner of the statement.
+      const byOwner = Map.groupBy(part!.calls, call => call.owner);
+      const answer = (owner: Entity, count: number | Error): void => {
+        for (const call of byOwner.get(owner)!) {
+          counts.set(call, count);
+        }
+      };
+      return chunks([...byOwner.keys()], target === undefined ? 1 : context.maxBatchSize).map(async chunk => {
+        const errors = await runStatement(context, em, segment, chunk, {
+          event: { kind: 'count', entity: metadataOf(chunk[0]!).className, relation: relation.name },
+          keys: owners => owners.reduce((sum, owner) => sum + byOwner.get(owner)!.length, 0),
+          run: async owners => {
+            if (target === undefined) {
+              answer(owners[0]!, await countAlone(em, byOwner.get(owners[0]!)![0]!.collection, part!.where, options));
+              return 1;
+            }
+            const found = await countOwners(context, em, target, owners, part!.where, options);
+            for (const owner of owners) {
+              answer(owner, found.get(owner) ?? 0);
+            }
+            return found.size;
+          },
+        });
+        for (const [owner, error] of errors) {
+          answer(owner, asError(error));
+        }
+      });
+    }),
+  );
+  return calls.map(call => counts.get(call)!);
+}
+
+async function countOwners(
+  context: LoadContext,
+  em: EntityManager,
+  target: CountTarget,
+  owners: readonly Entity[],
+  where: unknown,
+  options: LoadOptions,
+): Promise<Map<Entity, number>> {
+  const query = await target.query(owners, where, options);
+  const groups = await context.seam.countGrouped(em, target.meta, query.where, query.options, target.groupBy);
+  if (owners.length === 1) {
+    return new Map([[owners[0]!, groups.reduce((sum, group) => sum + group.count, 0)]]);
+  }
+  const ownerOf = ownersByGroupKey(em, owners, target.groupBy);
+  const counts = new Map<Entity, number>();
+  for (const { key, count } of groups) {
+    const owner = ownerOf(key);
+    if (owner === undefined) {
+      // The database writes this key otherwise than its entity does: ask owner by owner, where no key has to be matched.
+      const alone = await Promise.all(owners.map(one => countOwners(context, em, target, [one], where, options)));
+      return new Map(alone.flatMap(one => [...one]));
+    }
+    counts.set(owner, count);
+  }
+  return counts;
+}

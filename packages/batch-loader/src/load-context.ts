@@ -1,0 +1,127 @@
+import type { EntityManager } from '@mikro-orm/core';
+import type { BatchChannel, BatchEvent } from './batch-channel.ts';
+import type { KeyOf } from './batch-key.ts';
+import { BatchLoaderError } from './errors.ts';
+import type { ForkQueue, Segment } from './fork-queue.ts';
+import { isolate } from './isolate.ts';
+import { type Entity, type Seam, blameOf, isDatabaseError, managerOf, metadataOf, serializedKey } from './seam.ts';
+
+/** What the loads of one ORM share. */
+export interface LoadContext {
+  readonly seam: Seam;
+  readonly channel: BatchChannel;
+  readonly keyOf: KeyOf;
+  /** The most keys in one statement. */
+  readonly maxBatchSize: number;
+  /** The queue of a fork, made on first use. */
+  queueOf(em: EntityManager): ForkQueue<EntityManager>;
+}
+
+/** Members of a load's options that do not change what is read. */
+export const NEUTRAL_OPTIONS: ReadonlySet<string> = new Set(['dataloader', 'failHandler']);
+
+/**
+ * Refuses a load that could only hang or read something else than it was asked for.
+ *
+ * @throws {BatchLoaderError} `CLOSED`, `FOREIGN_ENTITY` or `DETACHED`
+ */
+export function assertLoadable(context: LoadContext, em: EntityManager, entity: Entity): void {
+  const { seam } = context;
+  if (seam.closed) {
+    throw new BatchLoaderError('CLOSED', `Cannot load ${named(entity)}: the ORM was closed. Await every load before orm.close(), or call orm.reconnect().`);
+  }
+  if (seam.isForeign(entity)) {
+    throw new BatchLoaderError(
+      'FOREIGN_ENTITY',
+      `Cannot load ${named(entity)}: it is managed by another ORM instance. Use the EntityManager it came from.`,
+    );
+  }
+  if (seam.isDetached(em, entity)) {
+    throw new BatchLoaderError(
+      'DETACHED',
+      `Cannot load ${named(entity)}: em.clear() detached it from its EntityManager. Find it again, or work on a fork of its own (em.fork()).`,
+    );
+  }
+}
+
+function named(entity: Entity): string {
+  const name = metadataOf(entity).className;
+  return managerOf(entity) ? `${name}[${serializedKey(entity)}]` : name;
+}
+
+/** A statement for some items: reads for all of them and says how many rows came. */
+export interface StatementFor<Item> {
+  readonly event: Pick<BatchEvent, 'kind' | 'entity' | 'relation'>;
+  /** Calls that the items stand for. */
+  keys(items: readonly Item[]): number;
+  run(items: readonly Item[]): Promise<number>;
+}
+
+/**
+ * Runs one statement in its segment, publishes it, and on failure keeps the error with the items that are to blame.
+ *
+ * Inside a transaction nothing is tried again: PostgreSQL has aborted it, so all items fail, and say why.
+ *
+ * @returns the errors of the items that failed
+ */
+export async function runStatement<Item extends object>(
+  context: LoadContext,
+  em: EntityManager,
+  segment: Segment<EntityManager>,
+  items: readonly Item[],
+  statement: StatementFor<Item>,
+): Promise<ReadonlyMap<Item, unknown>> {
+  const { seam, channel } = context;
+  const transaction = em.getTransactionContext() as unknown;
+  if (segment.transaction !== undefined && transaction !== segment.transaction) {
+    const error = new BatchLoaderError(
+      'TRANSACTION_ENDED',
+      `Cannot load ${statement.event.entity}: its transaction ended before the load was sent. Await the load inside the transaction.`,
+    );
+    return new Map(items.map(item => [item, error]));
+  }
+  const attempt = async (part: readonly Item[]): Promise<void> => {
+    const sentAt = performance.now();
+    let rows = 0;
+    let failure: unknown;
+    try {
+      rows = await seam.runIn(segment, () => statement.run(part));
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      channel.publish(() => ({
+        ...statement.event,
+        keys: statement.keys(part),
+        distinct: part.length,
+        rows,
+        waited: sentAt - segment.openedAt,
+        took: performance.now() - sentAt,
+        ...(failure === undefined ? {} : { error: failure instanceof Error ? failure.name : typeof failure }),
+      }));
+    }
+  };
+  const aborts = (error: unknown): boolean => transaction !== undefined && isDatabaseError(error);
+  const failed = await isolate(items, attempt, error => (aborts(error) ? 'shared' : blameOf(error)));
+  if (items.length > 1) {
+    for (const [item, error] of failed) {
+      if (aborts(error)) {
+        failed.set(item, abortedError(statement.event.entity, items.length, error));
+      }
+    }
+  }
+  return failed;
+}
+
+function abortedError(entity: string, size: number, cause: unknown): BatchLoaderError {
+  return new BatchLoaderError(
+    'TRANSACTION_ABORTED',
+    `One of ${size} loads of ${entity} in this batch failed inside a transaction. PostgreSQL aborts the whole transaction with it, so the others cannot be answered either; roll back. First error: ${(cause as Error).message}`,
+    { cause },
+  );
+}
+
+/** Rejections are Errors: DataLoader takes only those for failures of a single key. */
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error), { cause: error });
+}

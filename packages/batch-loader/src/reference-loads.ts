@@ -1,0 +1,72 @@
+import type { EntityManager } from '@mikro-orm/core';
+import { optionsKey } from './batch-key.ts';
+import { chunks } from './chunks.ts';
+import type { Segment, Shape } from './fork-queue.ts';
+import { type LoadContext, NEUTRAL_OPTIONS, asError, assertLoadable, runStatement } from './load-context.ts';
+import { type Entity, type LoadOptions, hasPrimaryKey, metadataOf, primaryKeyCondition, schemaOf, serializedKey } from './seam.ts';
+
+/** Options that only a lone `em.findOne()` honours: optimistic locks, result caching, paging. */
+const ALONE = ['cache', 'lockVersion', 'limit', 'offset', 'first', 'last', 'before', 'after'];
+
+/**
+ * `ref.load()`, `loadOrFail()` and `wrap(e).init()`: entities of one class and one set of options are one `em.find()` by
+ * primary key. Answers the entity, or `null` where the row is missing or a filter hides it.
+ */
+export async function loadReference(
+  context: LoadContext,
+  em: EntityManager,
+  entity: Entity,
+  options: LoadOptions,
+): Promise<Entity | null> {
+  assertLoadable(context, em, entity);
+  if (!hasPrimaryKey(entity) || ALONE.some(name => options[name] !== undefined)) {
+    return context.seam.findOneAlone(em, entity, { ...options, refresh: true, schema: schemaOf(entity) });
+  }
+  const schema = schemaOf(entity);
+  const shape: Shape<Entity, Entity | null, EntityManager> = {
+    scope: metadataOf(entity),
+    key: `reference|${schema ?? ''}|${optionsKey(options, context.keyOf, NEUTRAL_OPTIONS)}`,
+    dedupe: true,
+    run: (entities, segment) => run(context, em, segment, entities, { ...options, refresh: true, schema }),
+  };
+  return context.queueOf(em).load(shape, entity, em.getTransactionContext());
+}
+
+async function run(
+  context: LoadContext,
+  em: EntityManager,
+  segment: Segment<EntityManager>,
+  entities: readonly Entity[],
+  options: LoadOptions,
+): Promise<(Entity | null | Error)[]> {
+  // Two instances can stand for one row: one of them detached, or of a fork's parent.
+  const byKey = new Map<string, Entity>();
+  for (const entity of entities) {
+    byKey.set(serializedKey(entity), entity);
+  }
+  const found = new Map<string, Entity>();
+  const failed = new Map<string, Error>();
+  const { class: entityClass, className } = metadataOf(entities[0]!);
+  await Promise.all(
+    chunks([...byKey.values()], context.maxBatchSize).map(async chunk => {
+      const errors = await runStatement(context, em, segment, chunk, {
+        event: { kind: 'reference', entity: className },
+        keys: part => part.length + Math.round((part.length * (entities.length - byKey.size)) / byKey.size),
+        run: async part => {
+          const rows = await em.find(entityClass, primaryKeyCondition(part) as never, options as never);
+          for (const row of rows as Entity[]) {
+            found.set(serializedKey(row), row);
+          }
+          return rows.length;
+        },
+      });
+      for (const [entity, error] of errors) {
+        failed.set(serializedKey(entity), asError(error));
+      }
+    }),
+  );
+  return entities.map(entity => {
+    const key = serializedKey(entity);
+    return failed.get(key) ?? found.get(key) ?? null;
+  });
+}
