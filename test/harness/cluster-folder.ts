@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, lstatSync, mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { takeLock } from './directory-lock.ts';
 import { HarnessError } from './errors.ts';
 import { closedTo, giveTo, ownerOf, serverUser, type User } from './run-as.ts';
+import { temporaryFolderFor } from './temporary.ts';
 import { guardDirectory } from './watchdog.ts';
 
 /** The folder that holds a cluster's data directories and logs. */
@@ -19,7 +19,7 @@ export interface ClusterFolder {
 /** A folder that goes with the cluster. */
 export function temporaryFolder(): ClusterFolder {
   const user = serverUser();
-  const path = realpathSync(mkdtempSync(join(tmpdir(), 'mikrokit-postgres-')));
+  const path = temporaryFolderFor(user, 'mikrokit-postgres-');
   const unguard = guardDirectory(path);
   giveTo(user, path);
   chmodSync(path, 0o700);

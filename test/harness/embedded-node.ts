@@ -10,8 +10,9 @@ import type { PgNode, StopMode } from './pg-node.ts';
 import { queryOnce } from './pg-query.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
 import { configuration } from './postgres-conf.ts';
-import { childrenOf, commandOf, isAlive, send, waitForEnd } from './processes.ts';
+import { childrenOf, commandOf, isAlive, isKnown, send, waitForEnd } from './processes.ts';
 import { giveTo, type User } from './run-as.ts';
+import { removeSharedMemory } from './shared-memory.ts';
 import { guardServer } from './watchdog.ts';
 
 /** What a cluster decides for each of its nodes. */
@@ -89,19 +90,10 @@ export class EmbeddedNode implements PgNode {
 
   async stop(mode: StopMode = 'fast'): Promise<void> {
     const pid = this.pid;
-    if (pid === undefined) {
-      return;
+    if (pid !== undefined) {
+      await this.#end(pid, mode);
     }
-    const family = [pid, ...childrenOf(pid)];
-    send(pid, stopSignals[mode]);
-    family.forEach(member => send(member, 'SIGCONT')); // A frozen process would not get the signal.
-    if (!(await this.#ended(stopTimeout))) {
-      send(pid, 'SIGQUIT');
-      if (!(await this.#ended(stopTimeout))) {
-        await this.signal('SIGKILL');
-      }
-    }
-    await waitForEnd(family, stopTimeout);
+    removeSharedMemory(this.dataDirectory);
   }
 
   async signal(signal: NodeJS.Signals): Promise<void> {
@@ -157,7 +149,7 @@ export class EmbeddedNode implements PgNode {
 
   #spawn(): ChildProcess {
     const { dataDirectory, logFile, user, durable, follows, conf, name } = this.#options;
-    forgetStrangersPid(dataDirectory);
+    forgetStalePid(dataDirectory);
     const settings = { port: this.#port, durable, conf, follows: follows && { port: follows.port, as: name } };
     writeFileSync(join(dataDirectory, 'harness.conf'), configuration(settings));
     giveTo(user, join(dataDirectory, 'harness.conf'));
@@ -185,6 +177,19 @@ export class EmbeddedNode implements PgNode {
     // A program that forgets to stop its cluster should still come to its end; the cluster then ends with it.
     child.unref();
     return child;
+  }
+
+  async #end(pid: number, mode: StopMode): Promise<void> {
+    const family = [pid, ...childrenOf(pid)];
+    send(pid, stopSignals[mode]);
+    family.forEach(member => send(member, 'SIGCONT')); // A frozen process would not get the signal.
+    if (!(await this.#ended(stopTimeout))) {
+      send(pid, 'SIGQUIT');
+      if (!(await this.#ended(stopTimeout))) {
+        await this.signal('SIGKILL');
+      }
+    }
+    await waitForEnd(family, stopTimeout);
   }
 
   async #ended(timeout: number): Promise<boolean> {
@@ -217,12 +222,13 @@ function statusOf(dataDirectory: string, pid: number | undefined): string | unde
 }
 
 /**
- * PostgreSQL sees through a pid file whose process has gone, but not through one whose pid now belongs to a stranger:
- * that it takes for a running server.
+ * PostgreSQL sees through a pid file whose process has gone, but takes the process for a running server when the pid now
+ * belongs to a stranger or to a zombie that nobody reaps. (Backends that survive their server it finds even without the
+ * file, by their shared memory.)
  */
-function forgetStrangersPid(dataDirectory: string): void {
+function forgetStalePid(dataDirectory: string): void {
   const pid = Number(pidFile(dataDirectory)[0]);
-  if (pid > 0 && isAlive(pid) && runningServer(dataDirectory) === undefined) {
+  if (pid > 0 && isKnown(pid) && runningServer(dataDirectory) === undefined) {
     rmSync(join(dataDirectory, 'postmaster.pid'), { force: true });
   }
 }

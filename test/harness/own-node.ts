@@ -19,14 +19,16 @@ export class OwnNode implements PgNode {
     return Number(this.#url.port || 5432);
   }
 
-  url(database = 'postgres'): string {
+  url(database?: string): string {
     const url = new URL(this.#url);
-    url.pathname = `/${encodeURIComponent(database)}`;
+    if (database !== undefined) {
+      url.pathname = `/${encodeURIComponent(database)}`;
+    }
     return url.href;
   }
 
   query<Row extends QueryResultRow>(sql: string, params?: readonly unknown[], database?: string): Promise<Row[]> {
-    return queryOnce<Row>(database === undefined ? this.#url.href : this.url(database), sql, params);
+    return queryOnce<Row>(this.url(database), sql, params);
   }
 
   start(): Promise<void> {

@@ -12,7 +12,7 @@ export interface PgNode {
   readonly pid: number | undefined;
   /** Where its data is; `undefined` when it is a server of one's own. */
   readonly dataDirectory: string | undefined;
-  /** A connection string. @default database 'postgres' */
+  /** A connection string. @default database 'postgres', or the one that DATABASE_URL names */
   url(database?: string): string;
   /** Starts it again, on the same port and with the same data; resolves when it accepts connections. */
   start(): Promise<void>;

@@ -1,9 +1,9 @@
-import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, realpathSync, symlinkSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, readFileSync, realpathSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { HarnessError } from './errors.ts';
-import { closedTo, serverUser } from './run-as.ts';
+import { closedTo, serverUser, type User } from './run-as.ts';
+import { temporaryFolderFor } from './temporary.ts';
 import { guardDirectory } from './watchdog.ts';
 
 export interface PostgresBinaries {
@@ -22,7 +22,7 @@ export function postgresBinaries(): PostgresBinaries {
 }
 
 function locate(): PostgresBinaries {
-  const native = usable(installedFolder());
+  const native = usableCopy(installedFolder(), serverUser());
   return { initdb: join(native, 'bin', 'initdb'), postgres: join(native, 'bin', 'postgres') };
 }
 
@@ -41,14 +41,16 @@ function installedFolder(): string {
   }
 }
 
-function usable(native: string): string {
-  const user = serverUser();
+/**
+ * `native` itself when `user` can reach it and its links are there; otherwise (below somebody's home, installed without
+ * install scripts) a copy in which both are put right.
+ */
+export function usableCopy(native: string, user: User | undefined): string {
   const links = missingLinks(native);
   if (links.length === 0 && (!user || !closedTo(user, join(native, 'bin')))) {
     return native;
   }
-  // Below somebody's home, or installed without install scripts: a copy of our own can be put right.
-  const copy = mkdtempSync(join(tmpdir(), 'mikrokit-postgres-bin-'));
+  const copy = temporaryFolderFor(user, 'mikrokit-postgres-bin-');
   // Removed by the watchdog, and not before every server that runs from it has ended.
   guardDirectory(copy);
   cpSync(native, copy, { recursive: true, dereference: true });

@@ -19,6 +19,11 @@ export function isAlive(pid: number): boolean {
   return row !== undefined && row.state !== 'Z';
 }
 
+/** True while the kernel knows `pid`, as a zombie too: that is what other programs take for a running process. */
+export function isKnown(pid: number): boolean {
+  return processRow(pid) !== undefined;
+}
+
 /** When `pid` was started, as an opaque word; `undefined` when there is no such process. */
 export function startedAt(pid: number): string | undefined {
   return processRow(pid)?.started;
