@@ -81,7 +81,9 @@ function substitute(path: string, user: User): string {
   // Anybody may have put something there before us.
   const found = lstatSync(other);
   if (!found.isDirectory() || (found.uid !== 0 && found.uid !== user.uid)) {
-    throw new HarnessError(`${other} has to be a folder of ours, but belongs to user ${found.uid}. Remove it, or pass another dataDir.`);
+    throw new HarnessError(
+      `${other} has to be a folder of ours, but belongs to user ${found.uid}. Remove it, or pass another dataDir.`,
+    );
   }
   return other;
 }

@@ -76,7 +76,9 @@ describe('a cluster with two replicas', () => {
     expect(url).toBe(`postgresql://postgres@127.0.0.1:${cluster.primary.port}/books`);
     await cluster.createDatabase('odd "name"');
     const sleeping = succeeds(cluster.primary.query('select pg_sleep(30)', [], 'odd "name"'));
-    await expect.poll(() => cluster.primary.query(`select from pg_stat_activity where datname = 'odd "name"'`)).toHaveLength(1);
+    await expect
+      .poll(() => cluster.primary.query(`select from pg_stat_activity where datname = 'odd "name"'`))
+      .toHaveLength(1);
     await cluster.dropDatabase('odd "name"');
     expect(await sleeping).toBe(false);
     await cluster.dropDatabase('odd "name"');
@@ -177,6 +179,8 @@ describe('misuse', () => {
 
   test('a setting that PostgreSQL refuses is told in its words, and nothing is left', async () => {
     const starting = startCluster({ embedded: true, conf: ['no_such_setting = 1'] });
-    await expect(starting).rejects.toThrow(/primary has to accept connections.*unrecognized configuration parameter "no_such_setting"/s);
+    await expect(starting).rejects.toThrow(
+      /primary has to accept connections.*unrecognized configuration parameter "no_such_setting"/s,
+    );
   });
 });

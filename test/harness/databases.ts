@@ -38,9 +38,8 @@ export async function waitForReplay(primary: PgNode, replicas: readonly PgNode[]
 }
 
 async function hasReplayed(replica: PgNode, lsn: string): Promise<boolean> {
-  const [row] = await replica.query<{ done: boolean | null }>(
-    'select pg_last_wal_replay_lsn() >= $1::pg_lsn as done',
-    [lsn],
-  );
+  const [row] = await replica.query<{ done: boolean | null }>('select pg_last_wal_replay_lsn() >= $1::pg_lsn as done', [
+    lsn,
+  ]);
   return row?.done === true;
 }

@@ -101,7 +101,9 @@ export class EmbeddedCluster implements Cluster {
     await this.#startNode(this.primary);
     this.#replicas.push(...names.map(name => this.#node(name)));
     await Promise.all(this.#replicas.map(replica => this.#startReplica(replica, log)));
-    log(`PostgreSQL: primary on port ${this.primary.port}${this.#replicas.map(r => `, ${r.name} on ${r.port}`).join('')}`);
+    log(
+      `PostgreSQL: primary on port ${this.primary.port}${this.#replicas.map(r => `, ${r.name} on ${r.port}`).join('')}`,
+    );
   }
 
   /** Starts a replica that may be missing, too far behind or ahead of a primary that has crashed: then it is copied anew. */

@@ -1,4 +1,4 @@
-import { defineEntity, MikroORM, p } from '@mikro-orm/postgresql';
+import { defineEntity, p, type MikroORM } from '@mikro-orm/postgresql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDatabase, type Database } from './database.ts';
 import { createDatabase } from './database-plain.ts';

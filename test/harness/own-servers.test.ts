@@ -38,7 +38,9 @@ describe('DATABASE_URL', () => {
   });
 
   test('cannot be configured', async () => {
-    await expect(startCluster({ conf: ['fsync = on'] })).rejects.toThrow('conf is "fsync = on". Ask for the embedded one');
+    await expect(startCluster({ conf: ['fsync = on'] })).rejects.toThrow(
+      'conf is "fsync = on". Ask for the embedded one',
+    );
   });
 
   test('has to be a connection string', async () => {

@@ -53,7 +53,8 @@ export function usableCopy(native: string, user: User | undefined): string {
   const copy = temporaryFolderFor(user, 'mikrokit-postgres-bin-');
   // Removed by the watchdog, and not before every server that runs from it has ended.
   guardDirectory(copy);
-  cpSync(native, copy, { recursive: true, dereference: true });
+  // As they are: cpSync would turn relative links into links to where the user cannot go.
+  cpSync(native, copy, { recursive: true, verbatimSymlinks: true });
   chmodSync(copy, 0o755);
   for (const { source, target } of links) {
     symlinkSync(relative(dirname(join(copy, target)), join(copy, source)), join(copy, target));

@@ -125,14 +125,10 @@ class Direction {
   /** Milliseconds until the first byte of `parcel` may go. */
   #waitFor(parcel: Parcel): number {
     const now = performance.now();
-    switch (this.#mode.name) {
-      case 'delay':
-        return Math.ceil(parcel.due - now);
-      case 'throttle':
-        return Math.ceil(this.#busyUntil - now);
-      default:
-        return 0;
+    if (this.#mode.name === 'delay') {
+      return Math.ceil(parcel.due - now);
     }
+    return this.#mode.name === 'throttle' ? Math.ceil(this.#busyUntil - now) : 0;
   }
 
   #forward(parcel: Parcel): void {

@@ -66,7 +66,10 @@ describe('pass', () => {
   test('a backend that the server ends is an ended connection for the client', async () => {
     // Not `once`: the server says why first, which is an 'error'.
     const ended = new Promise<void>(resolve => client.once('end', resolve));
-    await queryOnce(databaseUrl, `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`);
+    await queryOnce(
+      databaseUrl,
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
+    );
     await ended;
     await expect.poll(() => proxy.stats.open).toBe(0);
   });

@@ -28,7 +28,9 @@ export async function redisServer(log: (line: string) => void): Promise<string> 
     }
     const installed = onPath(names);
     if (!installed) {
-      throw new HarnessError('apt-get has installed redis-server, but it is not on PATH. Add its folder, or set REDIS_URL.');
+      throw new HarnessError(
+        'apt-get has installed redis-server, but it is not on PATH. Add its folder, or set REDIS_URL.',
+      );
     }
     return installed;
   });

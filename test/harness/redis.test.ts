@@ -75,7 +75,9 @@ describe('without a server', () => {
     process.env['PATH'] = '';
     delete process.env['REDIS_URL'];
     try {
-      await expect(startRedis()).rejects.toThrow(/neither redis-server nor valkey-server is on PATH. Install one .* or set REDIS_URL/);
+      await expect(startRedis()).rejects.toThrow(
+        /neither redis-server nor valkey-server is on PATH. Install one .* or set REDIS_URL/,
+      );
     } finally {
       Object.assign(process.env, { PATH: path }, url === undefined ? {} : { REDIS_URL: url });
     }

@@ -49,7 +49,9 @@ export async function startRedis({ log = toStandardError }: RedisOptions = {}): 
       return started;
     }
     if (attempt === 5) {
-      throw new HarnessError(`${program} has to accept connections, but ended at once, ${attempt} times. Start it by hand to see why, or set REDIS_URL.`);
+      throw new HarnessError(
+        `${program} has to accept connections, but ended at once, ${attempt} times. Start it by hand to see why, or set REDIS_URL.`,
+      );
     }
   }
 }
@@ -60,7 +62,20 @@ async function launch(program: string, port: number): Promise<RedisServer | unde
   const unguardFolder = guardDirectory(folder);
   const child = spawn(
     program,
-    ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--daemonize', 'no', '--dir', folder],
+    [
+      '--port',
+      `${port}`,
+      '--bind',
+      '127.0.0.1',
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+      '--daemonize',
+      'no',
+      '--dir',
+      folder,
+    ],
     { stdio: 'ignore', detached: true },
   );
   let ended = false;
@@ -157,7 +172,12 @@ async function answers(url: string, ended: () => boolean): Promise<boolean> {
 
 /** One command over a connection of its own. */
 async function once<T>(url: string, command: (redis: Redis) => Promise<T>): Promise<T> {
-  const redis = new Redis(url, { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0, connectTimeout: startTimeout });
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+    connectTimeout: startTimeout,
+  });
   redis.on('error', () => {});
   try {
     await redis.connect();

@@ -1,4 +1,15 @@
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -69,6 +80,9 @@ describe('the binaries', () => {
     cpSync(native, bare, { recursive: true, verbatimSymlinks: true });
     rmSync(join(bare, 'lib', 'libpq.so.5'));
     const copy = usable(bare);
+    onTestFinished(() => {
+      vi.doUnmock('./postgres-binaries.ts');
+    });
     vi.resetModules();
     vi.doMock('./postgres-binaries.ts', () => ({
       postgresBinaries: () => ({ initdb: join(copy, 'bin', 'initdb'), postgres: join(copy, 'bin', 'postgres') }),
@@ -76,7 +90,6 @@ describe('the binaries', () => {
     const { startCluster: start } = await import('./postgres.ts');
     await using cluster = await start({ embedded: true, replicas: 1 });
     await cluster.caughtUp();
-    vi.doUnmock('./postgres-binaries.ts');
   });
 });
 
@@ -123,7 +136,13 @@ describe('a replica that cannot follow any more', () => {
     const dataDir = folder();
     chmodSync(dataDir, 0o755);
     const lines: string[] = [];
-    const options = { embedded: true, dataDir, keepData: true, replicas: 1, log: (line: string) => void lines.push(line) };
+    const options = {
+      embedded: true,
+      dataDir,
+      keepData: true,
+      replicas: 1,
+      log: (line: string) => void lines.push(line),
+    };
     const first = await startCluster(options);
     const { dataDirectory } = first.replicas[0]!;
     await first.stop();
