@@ -57,18 +57,26 @@ function parseCommandLine(args: readonly string[]): { port?: string; once?: bool
       options: { port: { type: 'string' }, once: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
     }).values;
   } catch (error) {
-    // Node adds hints about `--` on the same line; the first sentence is what was wrong.
-    const [problem] = (error as Error).message.split(/\. |\n/);
-    throw new UsageError(`${problem}. --help lists the options.`);
+    const { message } = error as Error;
+    // Node calls `--port` and `--port -1` missing or ambiguous; to the user it is a port that is none.
+    if (message.startsWith("Option '--port")) {
+      throw badPort(args[args.indexOf('--port') + 1]);
+    }
+    // What follows the first sentence are hints about `--` that help nobody here.
+    throw new UsageError(`${message.split(/\. |\n/)[0]}. --help lists the options.`);
   }
 }
 
 function parsePort(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) {
-    throw new UsageError(`--port must be a whole number from 0 (any free port) to 65535, but got: ${text || 'nothing'}.`);
+    throw badPort(text);
   }
   return port;
+}
+
+function badPort(text: string | undefined): UsageError {
+  return new UsageError(`--port must be a whole number from 0 (any free port) to 65535, but got: ${text || 'nothing'}.`);
 }
 
 function checkUrl(name: string, url: string): void {
