@@ -1,5 +1,8 @@
 // The entry of every root script: `node scripts/run.mjs <task> [args]`.
-// It holds nothing but the version check, so that it still parses on a Node too old for the rest.
+// The scripts of package.json begin with `exec`: npm starts them through a shell, and a shell that stays in between swallows
+// npm's SIGINT and dies of its SIGTERM, leaving us running.
+//
+// This file holds nothing but the version check, so that it still parses on a Node too old for the rest.
 const major = Number(process.versions.node.split('.')[0]);
 
 if (major < 20) {
