@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Pool } from 'pg';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Cluster, PgNode } from './postgres.ts';
 import { startCluster } from './postgres.ts';
 import { childrenOf, isAlive } from './processes.ts';
@@ -97,11 +98,15 @@ describe('a cluster with two replicas', () => {
   });
 
   test('SIGSTOP freezes a server whole, SIGCONT thaws it', async () => {
+    // Connected already, so that a process of its own serves it, and one that has yet to connect.
+    const connected = new Pool({ connectionString: replica.url(), max: 1 });
+    onTestFinished(() => connected.end());
+    await connected.query('select 1');
     await replica.signal('SIGSTOP');
-    const answer = replica.query('select 1');
-    expect(await Promise.race([succeeds(answer), sleep(200, 'waiting')])).toBe('waiting');
+    const answers = [connected.query('select 1'), replica.query('select 1')].map(succeeds);
+    expect(await Promise.race([...answers, sleep(200, 'waiting')])).toBe('waiting');
     await replica.signal('SIGCONT');
-    expect(await succeeds(answer)).toBe(true);
+    expect(await Promise.all(answers)).toEqual([true, true]);
   });
 
   test('SIGKILL ends a server whole, and it starts again with its data', async () => {

@@ -37,6 +37,12 @@ describe('DATABASE_URL', () => {
     await expect(primary.signal('SIGKILL')).rejects.toThrow(message("signal('SIGKILL')"));
   });
 
+  test('is passed over by { embedded: true }', async () => {
+    await using cluster = await startCluster({ embedded: true });
+    expect(cluster.primary.pid).toBeTypeOf('number');
+    expect(cluster.primary.port).not.toBe(Number(new URL(process.env['DATABASE_URL']!).port));
+  });
+
   test('cannot be configured', async () => {
     await expect(startCluster({ conf: ['fsync = on'] })).rejects.toThrow(
       'conf is "fsync = on". Ask for the embedded one',

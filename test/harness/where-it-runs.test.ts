@@ -114,8 +114,15 @@ describe('as root', () => {
     expect(statSync(cluster.primary.dataDirectory!).uid).toBe(user!.uid);
   });
 
+  test.runIf(user)('a private temporary folder is no obstacle', async () => {
+    vi.stubEnv('TMPDIR', folder()); // mkdtemp makes its folders private.
+    onTestFinished(() => void vi.unstubAllEnvs());
+    await using cluster = await startCluster({ embedded: true });
+    expect(closedTo(user!, dirname(dirname(cluster.primary.dataDirectory!)))).toBeUndefined();
+  });
+
   test.runIf(user)('a dataDir that they cannot reach is told, and its data is found again elsewhere', async () => {
-    const dataDir = join(folder(), 'data'); // mkdtemp makes its folders private.
+    const dataDir = join(folder(), 'data');
     const lines: string[] = [];
     const options = { embedded: true, dataDir, keepData: true, log: (line: string) => void lines.push(line) };
     const first = await startCluster(options);
