@@ -4,6 +4,6 @@
  */
 export const expectedNames: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   'batch-loader': {
-    '.': ['batchLoader', 'OptionsError'],
+    '.': ['batchLoader', 'BatchLoaderError', 'OptionsError'],
   },
 };

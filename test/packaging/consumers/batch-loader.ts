@@ -1,5 +1,11 @@
 // What a user's own file may look like, compiled against the tarball with the declarations of libraries checked.
-import { batchLoader, OptionsError } from '@mikrokit/batch-loader';
+import {
+  batchLoader,
+  BatchLoaderError,
+  type BatchLoaderErrorCode,
+  type BatchLoaderOptions,
+  OptionsError,
+} from '@mikrokit/batch-loader';
 import { defineConfig, defineEntity, MikroORM, p } from '@mikro-orm/postgresql';
 
 const AuthorSchema = defineEntity({
@@ -28,6 +34,20 @@ export async function titles(): Promise<string[]> {
   const books = await Promise.all(authors.map(author => author.books.load()));
   await orm.close();
   return books.flatMap(collection => collection.getItems().map(book => book.title));
+}
+
+/** Per-parent limits are typed by augmentation, which must reach a consumer as well. */
+export async function firstTitles(authors: readonly Author[], limit: number): Promise<Book[][]> {
+  return await Promise.all(authors.map(author => author.books.loadItems({ limit, orderBy: { title: 'asc' } })));
+}
+
+export function codeOf(error: unknown): BatchLoaderErrorCode | undefined {
+  return error instanceof BatchLoaderError ? error.code : undefined;
+}
+
+// Options pass through as they are, undefined included.
+export function withWindow(batchWindow: BatchLoaderOptions['batchWindow']): void {
+  batchLoader({ batchWindow });
 }
 
 export function isOptionsError(error: unknown): error is OptionsError {
