@@ -5,7 +5,8 @@ import { programsIn, type Block } from './blocks.ts';
 
 const root = dirname(dirname(import.meta.dirname));
 // Inside the test package, so that imports resolve as in a test; ignored by git, vitest, lint and the type check of `test`.
-const folder = join(root, 'test/.cache/docs');
+// One per process: two runs in one checkout must not delete each other's programs.
+const folder = join(root, `test/.cache/docs-${process.pid}`);
 
 /** A program of a document, written out as a file that can run. */
 export interface Program extends Block {
@@ -16,7 +17,7 @@ export interface Program extends Block {
 
 /** Writes the programs of every document of the repository to files of their own, and gives them in order. */
 export function extractPrograms(): Program[] {
-  rmSync(folder, { recursive: true, force: true });
+  removePrograms();
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(compilerOptions));
 
@@ -32,6 +33,11 @@ export function extractPrograms(): Program[] {
       return { ...block, name: `${document}:${block.line}`, file };
     }),
   );
+}
+
+/** Removes the files that {@link extractPrograms} wrote. */
+export function removePrograms(): void {
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** Type-checks all extracted programs at once and gives what the compiler says, empty when it has nothing to say. */

@@ -1,10 +1,11 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase } from '../harness/database.ts';
 import { isOutput } from './output.ts';
-import { extractPrograms, runProgram, typeCheckPrograms, type Program } from './programs.ts';
+import { extractPrograms, removePrograms, runProgram, typeCheckPrograms, type Program } from './programs.ts';
 
 // Documented means executed: each ```ts block of a README is a whole program and runs against a database of its own.
 const programs = extractPrograms();
+afterAll(removePrograms);
 
 describe('the programs of the documents', () => {
   let complaints: string;
