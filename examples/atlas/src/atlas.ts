@@ -6,7 +6,6 @@ import { HttpServer } from './http.ts';
 import type { Options } from './options.ts';
 import { openOrm, openPlainOrm } from './orm.ts';
 import { Progress } from './progress.ts';
-import { QUERIES } from './queries.ts';
 import { tourTable } from './tour-table.ts';
 import { tour } from './tour.ts';
 
@@ -50,9 +49,6 @@ PostgreSQL  ${withoutPassword(servers.primary)}${servers.replicas.map(replica =>
 From a shell:
   curl -s ${url}${ENDPOINT} -H 'content-type: application/json' \\
     -d '{"query":"{ country(code: \\"LUX\\") { name neighbours { name cities(limit: 3) { name population } } } }"}'
-
-The queries of the tour (examples/atlas/src/queries.ts):
-${QUERIES.map(query => `  ${query.name.padEnd(21)}${query.asks}`).join('\n')}
 
 Ctrl-C stops it.`;
 }

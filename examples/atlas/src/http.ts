@@ -18,7 +18,9 @@ export class HttpServer {
   static async listen(port: number): Promise<HttpServer> {
     const http = new HttpServer();
     await new Promise<void>((resolve, reject) => {
-      http.#server.once('error', (error: NodeJS.ErrnoException) => reject(new AtlasError(portProblem(port, error), { cause: error })));
+      http.#server.once('error', (error: NodeJS.ErrnoException) =>
+        reject(new AtlasError(portProblem(port, error), { cause: error })),
+      );
       http.#server.listen(port, HOST, resolve);
     });
     return http;
@@ -41,12 +43,11 @@ export class HttpServer {
 }
 
 function portProblem(port: number, { code, message }: NodeJS.ErrnoException): string {
-  switch (code) {
-    case 'EADDRINUSE':
-      return `port ${port} is in use. Choose another with --port N, or --port 0 for any free one.`;
-    case 'EACCES':
-      return `port ${port} needs privileges that this user does not have. Choose one above 1023 with --port N.`;
-    default:
-      return `cannot listen on port ${port}: ${message}`;
+  if (code === 'EADDRINUSE') {
+    return `port ${port} is in use. Choose another with --port N, or --port 0 for any free one.`;
   }
+  if (code === 'EACCES') {
+    return `port ${port} needs privileges that this user does not have. Choose one above 1023 with --port N.`;
+  }
+  return `cannot listen on port ${port}: ${message}`;
 }

@@ -1,5 +1,4 @@
 import { AtlasError, UsageError } from './errors.ts';
-import { atlas } from './atlas.ts';
 import { Cleanup } from './cleanup.ts';
 import { HELP, parseOptions } from './options.ts';
 
@@ -12,7 +11,10 @@ function stop(): void {
     console.log('\nStopping …');
     // Ending what was ready is what Ctrl-C is for; ending something half-way is not success.
     const exitCode = ready ? 0 : 130;
-    void cleanup.run().catch(report).finally(() => process.exit(process.exitCode ?? exitCode));
+    void cleanup
+      .run()
+      .catch(report)
+      .finally(() => process.exit(process.exitCode ?? exitCode));
   }
 }
 
@@ -24,12 +26,16 @@ function report(error: unknown): void {
 
 process.on('SIGINT', stop);
 process.on('SIGTERM', stop);
+// Whoever read the output has gone, as in `npm start | head`.
+process.stdout.on('error', stop);
 
 try {
   const options = parseOptions(process.argv.slice(2), process.env);
   if (options.help) {
     console.log(HELP);
   } else {
+    // Imported late: whoever mistyped an option should not wait for the ORM to load.
+    const { atlas } = await import('./atlas.ts');
     await atlas(options, cleanup);
     ready = true;
     if (options.once) {

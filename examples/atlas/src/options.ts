@@ -30,7 +30,10 @@ export interface Options {
 /** Reads command line and environment. Throws a UsageError that says what was wrong and what is possible. */
 export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv): Options {
   const { help, once, port } = parseCommandLine(args);
-  const replicaUrls = (env['REPLICA_URLS'] ?? '').split(',').map(url => url.trim()).filter(url => url !== '');
+  const replicaUrls = (env['REPLICA_URLS'] ?? '')
+    .split(',')
+    .map(url => url.trim())
+    .filter(url => url !== '');
   const databaseUrl = env['DATABASE_URL'] || undefined;
   if (replicaUrls.length > 0 && databaseUrl === undefined) {
     throw new UsageError('REPLICA_URLS is set but DATABASE_URL is not: replicas need the primary they follow.');
@@ -76,7 +79,9 @@ function parsePort(text: string): number {
 }
 
 function badPort(text: string | undefined): UsageError {
-  return new UsageError(`--port must be a whole number from 0 (any free port) to 65535, but got: ${text || 'nothing'}.`);
+  return new UsageError(
+    `--port must be a whole number from 0 (any free port) to 65535, but got: ${text || 'nothing'}.`,
+  );
 }
 
 function checkUrl(name: string, url: string): void {

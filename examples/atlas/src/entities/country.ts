@@ -22,7 +22,13 @@ const CountrySchema = defineEntity({
     currencies: () => p.manyToMany(Currency).owner().orderBy({ name: 'asc' }),
     /** The neighbours. Each border is stored in both directions, so one side of the relation is enough to read. */
     borders: () =>
-      p.manyToMany(Country).owner().pivotTable('country_borders').joinColumn('country_code').inverseJoinColumn('neighbour_code').orderBy({ name: 'asc' }),
+      p
+        .manyToMany(Country)
+        .owner()
+        .pivotTable('country_borders')
+        .joinColumn('country_code')
+        .inverseJoinColumn('neighbour_code')
+        .orderBy({ name: 'asc' }),
     cities: () => p.oneToMany(City).mappedBy('country'),
   },
 });

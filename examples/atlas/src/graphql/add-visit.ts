@@ -25,7 +25,9 @@ export async function addVisit(_: unknown, args: AddVisit, { em, written }: Cont
     await em.flush();
   } catch (error) {
     if (error instanceof UniqueConstraintViolationException) {
-      throw new GraphQLError(`${traveller.name} has been to ${city.name} already.`, { extensions: { code: 'CONFLICT' } });
+      throw new GraphQLError(`${traveller.name} has been to ${city.name} already.`, {
+        extensions: { code: 'CONFLICT' },
+      });
     }
     throw error;
   }

@@ -18,18 +18,24 @@ export const resolvers = {
       const where = args.region == null ? {} : { region: args.region };
       const countries = await em.find(Country, where, { orderBy: { name: 'asc' }, ...page(args) });
       if (countries.length === 0 && args.region != null && args.offset === 0) {
-        throw badInput(`No region is called "${args.region}". There are: Africa, Americas, Antarctic, Asia, Europe, Oceania.`);
+        throw badInput(
+          `No region is called "${args.region}". There are: Africa, Americas, Antarctic, Asia, Europe, Oceania.`,
+        );
       }
       return countries;
     },
     country: (_: unknown, { code }: { code: string }, { em }: Context) => em.findOne(Country, code.toUpperCase()),
-    cities: (_: unknown, args: CitiesArgs, { em }: Context) => em.find(City, citiesWhere(args), { orderBy: LARGEST_FIRST, ...page(args) }),
+    cities: (_: unknown, args: CitiesArgs, { em }: Context) =>
+      em.find(City, citiesWhere(args), { orderBy: LARGEST_FIRST, ...page(args) }),
     city: (_: unknown, { id }: { id: number }, { em }: Context) => em.findOne(City, id),
-    languages: (_: unknown, args: Page, { em }: Context) => em.find(Language, {}, { orderBy: { name: 'asc' }, ...page(args) }),
+    languages: (_: unknown, args: Page, { em }: Context) =>
+      em.find(Language, {}, { orderBy: { name: 'asc' }, ...page(args) }),
     language: (_: unknown, { code }: { code: string }, { em }: Context) => em.findOne(Language, code.toLowerCase()),
-    currencies: (_: unknown, args: Page, { em }: Context) => em.find(Currency, {}, { orderBy: { name: 'asc' }, ...page(args) }),
+    currencies: (_: unknown, args: Page, { em }: Context) =>
+      em.find(Currency, {}, { orderBy: { name: 'asc' }, ...page(args) }),
     currency: (_: unknown, { code }: { code: string }, { em }: Context) => em.findOne(Currency, code.toUpperCase()),
-    travellers: (_: unknown, args: Page, { em }: Context) => em.find(Traveller, {}, { orderBy: { id: 'asc' }, ...page(args) }),
+    travellers: (_: unknown, args: Page, { em }: Context) =>
+      em.find(Traveller, {}, { orderBy: { id: 'asc' }, ...page(args) }),
     traveller: (_: unknown, { id }: { id: number }, { em }: Context) => em.findOne(Traveller, id),
     visits: (_: unknown, args: Page, { em }: Context) => em.find(Visit, {}, { orderBy: LATEST_FIRST, ...page(args) }),
   },

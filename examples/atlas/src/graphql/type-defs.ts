@@ -2,7 +2,12 @@
 export const typeDefs = /* GraphQL */ `
   type Query {
     "Countries by name, of one region or of the world."
-    countries("One of: Africa, Americas, Antarctic, Asia, Europe, Oceania." region: String, limit: Int! = 250, offset: Int! = 0): [Country!]!
+    countries(
+      "One of: Africa, Americas, Antarctic, Asia, Europe, Oceania."
+      region: String
+      limit: Int! = 250
+      offset: Int! = 0
+    ): [Country!]!
     "One country by its ISO 3166-1 alpha-3 code, such as LUX."
     country(code: ID!): Country
     "Cities, largest first: of one country, or those whose name begins with some letters, or all."
