@@ -6,18 +6,12 @@ import { fileURLToPath } from 'node:url';
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /**
- * The folders of the workspace members, root excluded, as `pnpm-workspace.yaml` lists them. Relative to the root, sorted.
- * @param {string} [base]
+ * The folders of the workspace members as `pnpm-workspace.yaml` lists them, the root excluded: relative to the root, in order.
+ * @param {string} [base] the folder of the checkout
  */
 export function memberFolders(base = root) {
-  return ['examples', 'packages', 'test']
-    .flatMap(name => (name === 'test' ? [name] : childrenOf(base, name)))
-    .filter(hasManifest);
-
-  /** @param {string} folder */
-  function hasManifest(folder) {
-    return existsSync(join(base, folder, 'package.json'));
-  }
+  const folders = [...childrenOf(base, 'examples'), ...childrenOf(base, 'packages'), 'test'];
+  return folders.filter(folder => existsSync(join(base, folder, 'package.json')));
 }
 
 /**
@@ -25,10 +19,7 @@ export function memberFolders(base = root) {
  * @param {string} folder
  */
 function childrenOf(base, folder) {
-  if (!existsSync(join(base, folder))) {
-    return [];
-  }
-  return readdirSync(join(base, folder))
-    .sort()
-    .map(name => `${folder}/${name}`);
+  const path = join(base, folder);
+  const names = existsSync(path) ? readdirSync(path).sort() : [];
+  return names.map(name => `${folder}/${name}`);
 }
