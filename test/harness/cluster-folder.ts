@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, lstatSync, mkdirSync, realpathSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { takeLock } from './directory-lock.ts';
 import { HarnessError } from './errors.ts';
@@ -74,9 +74,21 @@ export function lastingFolder(dataDir: string, keep: boolean, log: (line: string
   };
 }
 
-function substitute(path: string, user: User): string {
+/** Removes what clusters have kept for `dataDir`, wherever it lies. None may be running there. */
+export function removeDataDir(dataDir: string): void {
+  const asked = resolve(dataDir);
+  const path = existsSync(asked) ? realpathSync(asked) : asked;
+  rmSync(path, { recursive: true, force: true });
+  rmSync(substituteFor(path), { recursive: true, force: true });
+}
+
+function substituteFor(path: string): string {
   const mark = createHash('sha256').update(path).digest('hex').slice(0, 12);
-  const other = join('/var/tmp', `mikrokit-${basename(path)}-${mark}`);
+  return join('/var/tmp', `mikrokit-${basename(path)}-${mark}`);
+}
+
+function substitute(path: string, user: User): string {
+  const other = substituteFor(path);
   mkdirSync(other, { recursive: true });
   // Anybody may have put something there before us.
   const found = lstatSync(other);

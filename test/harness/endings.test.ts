@@ -5,15 +5,17 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { LeftBehind } from './fixtures/leaves-a-cluster.ts';
-import { childrenOf, commandOf, isAlive } from './processes.ts';
+import { childrenOf, commandOf, isAlive, waitForEnd } from './processes.ts';
 
 const program = join(import.meta.dirname, 'fixtures', 'leaves-a-cluster.ts');
 
 interface Started {
   readonly child: ChildProcess;
   readonly left: LeftBehind;
+  readonly watchdog: number;
   /** Every process below the servers, which no longer has a parent to be found by once they are gone. */
   readonly family: number[];
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
@@ -24,7 +26,11 @@ async function start(ending: string, env: NodeJS.ProcessEnv = {}): Promise<Start
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  onTestFinished(() => void child.kill('SIGKILL'));
+  const family: number[] = [];
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await waitForEnd(family, 15_000);
+  });
   let errors = '';
   child.stderr.on('data', chunk => (errors += String(chunk)));
   const ended = once(child, 'exit').then(([code, signal]) => ({ code, signal }) as Awaited<Started['ended']>);
@@ -32,8 +38,9 @@ async function start(ending: string, env: NodeJS.ProcessEnv = {}): Promise<Start
   const text = await Promise.race([line, ended.then(() => '')]);
   expect(text, errors).not.toBe('');
   const left = JSON.parse(text) as LeftBehind;
-  const watchdogs = child.pid === undefined ? [] : childrenOf(child.pid).filter(pid => commandOf(pid).includes('trap'));
-  return { child, left, ended, family: [...left.pids, ...left.pids.flatMap(childrenOf), ...watchdogs] };
+  const watchdog = childrenOf(child.pid!).find(pid => commandOf(pid).startsWith('/bin/sh'))!;
+  family.push(...left.pids, ...left.pids.flatMap(childrenOf), watchdog);
+  return { child, left, ended, watchdog, family };
 }
 
 function listens(port: number): Promise<boolean> {
@@ -112,9 +119,14 @@ describe('a data directory that is kept', () => {
 
     const third = await start('wait', env);
     expect(third.left.entries).toBe(3);
+    // The next start finds the servers of this one still there: its watchdog is slow to stop them.
+    process.kill(third.watchdog, 'SIGSTOP');
     third.child.kill('SIGKILL');
-    // Not waiting: the next start finds the servers of this one still going down.
-    const fourth = await start('stop', env);
+    const starting = start('stop', env);
+    await sleep(1_500);
+    expect(third.left.pids.filter(isAlive)).toEqual(third.left.pids);
+    process.kill(third.watchdog, 'SIGCONT');
+    const fourth = await starting;
     expect(fourth.left.entries).toBe(4);
     await fourth.ended;
     await expect.poll(() => [...third.family, ...fourth.family].filter(isAlive)).toEqual([]);

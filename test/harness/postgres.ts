@@ -2,6 +2,7 @@ import type { Cluster, ClusterOptions } from './cluster.ts';
 import { EmbeddedCluster } from './embedded-cluster.ts';
 import { OwnCluster } from './own-cluster.ts';
 
+export { removeDataDir } from './cluster-folder.ts';
 export type { Cluster, ClusterOptions } from './cluster.ts';
 export type { PgNode, StopMode } from './pg-node.ts';
 

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { takeLock } from './directory-lock.ts';
-import { startCluster } from './postgres.ts';
+import { removeDataDir, startCluster } from './postgres.ts';
 import { postgresBinaries, usableCopy } from './postgres-binaries.ts';
 import { closedTo, serverUser } from './run-as.ts';
 
@@ -127,14 +127,16 @@ describe('as root', () => {
     const options = { embedded: true, dataDir, keepData: true, log: (line: string) => void lines.push(line) };
     const first = await startCluster(options);
     const place = dirname(first.primary.dataDirectory!);
-    onTestFinished(() => rmSync(place, { recursive: true, force: true }));
     await first.createDatabase('books');
     await first.stop();
     expect(lines).toContain(
       `${dirname(dataDir)} is closed to the user PostgreSQL runs as: the data of ${dataDir} is in ${place}`,
     );
-    await using second = await startCluster(options);
+    const second = await startCluster(options);
     expect(await second.primary.query('select 1 as one', [], 'books')).toEqual([{ one: 1 }]);
+    await second.stop();
+    removeDataDir(dataDir);
+    expect([dataDir, place].filter(existsSync)).toEqual([]);
   });
 });
 
