@@ -121,7 +121,7 @@ test('a schema "atlas" that is somebody else\'s is left alone', async () => {
 });
 
 test(
-  'Ctrl-C while loading leaves nothing half-loaded, and Ctrl-C while serving is a success',
+  'one data folder: Ctrl-C while loading, Ctrl-C while serving, data that is there, a second Atlas',
   { timeout: 240_000 },
   async () => {
     const env = { ATLAS_DATA: dataFolder() };
@@ -136,5 +136,9 @@ test(
     const third = new AtlasProcess(['--port', '0'], env);
     const [, seconds] = await third.printed(/Data found, ready after (\d+\.\d) s/);
     expect(Number(seconds)).toBeLessThan(5);
+
+    const fourth = await runAtlas(['--port', '0'], env);
+    expectOneLine(fourth, /^atlas: the embedded PostgreSQL did not start: ATLAS_DATA .* is in use by process \d+\./);
+    expect(fourth.code).toBe(1);
   },
 );

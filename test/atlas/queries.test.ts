@@ -94,7 +94,7 @@ describe('the queries of the tour', () => {
     expect(statements).toHaveLength(3);
   });
 
-  test('the latest 200 visits, with who, from where, and where: at most six statements', async () => {
+  test('the latest 200 visits, with who, from where, and where: at most seven statements', async () => {
     const { data, statements } = await ask(queries.VISITS.document);
     expect(data.visits).toHaveLength(200);
     const days = data.visits.map((visit: { day: string }) => visit.day);
@@ -105,9 +105,9 @@ describe('the queries of the tour', () => {
         expect(cities.map(({ name }) => name)).toContain(place.name);
       }
     }
-    // Countries are asked for by two kinds of city. When both answer in one batch window it is five.
-    expect(tables(statements).slice(0, 2)).toEqual(['visit', 'traveller']);
-    expect(statements.length).toBeLessThanOrEqual(6);
+    // Visits, travellers, cities, homes: four. Countries are asked for by cities, by homes that happen to be among those
+    // cities, and by the other homes; how many of the three fall into one batch window is up to the server's timing.
+    expect(statements.length).toBeLessThanOrEqual(7);
   });
 
   test('every language with its countries and their currencies: three statements', async () => {

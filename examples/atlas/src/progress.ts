@@ -21,7 +21,7 @@ export class Progress {
   show(step: string, detail = ''): void {
     const line = detail === '' ? `${step} …` : `${step} … ${detail}`;
     if (this.#out.isTTY) {
-      this.#out.write(`\r\u001b[K${line.slice(0, this.#out.columns - 1)}`);
+      this.#out.write(`\r\u001b[K${line.slice(0, (this.#out.columns || 80) - 1)}`);
       this.#open = true;
     } else if (step !== this.#step || this.#now() - this.#lastLine >= PLAIN_INTERVAL) {
       this.#out.write(`${line}\n`);

@@ -28,7 +28,9 @@ export async function openServers(options: Options, log: (message: string) => vo
 
 async function startEmbedded(dataDir: string, log: (message: string) => void): Promise<Servers> {
   const cluster = await startCluster({ replicas: 1, dataDir, keepData: true, log }).catch((error: Error) => {
-    throw new AtlasError(`the embedded PostgreSQL did not start: ${error.message}`, { cause: error });
+    // The harness speaks of its option; who started Atlas knows it as a variable.
+    const message = error.message.replaceAll('dataDir', 'ATLAS_DATA');
+    throw new AtlasError(`the embedded PostgreSQL did not start: ${message}`, { cause: error });
   });
   if ((await cluster.primary.query('select from pg_database where datname = $1', [DATABASE])).length === 0) {
     await cluster.createDatabase(DATABASE);
