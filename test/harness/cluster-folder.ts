@@ -19,8 +19,7 @@ export interface ClusterFolder {
 /** A folder that goes with the cluster. */
 export function temporaryFolder(): ClusterFolder {
   const user = serverUser();
-  const path = temporaryFolderFor(user, 'mikrokit-postgres-');
-  const unguard = guardDirectory(path);
+  const { path, unguard } = temporaryFolderFor(user, 'mikrokit-postgres-');
   giveTo(user, path);
   chmodSync(path, 0o700);
   return {

@@ -3,21 +3,30 @@ import { appendFileSync, cpSync, existsSync, readdirSync, rmSync, writeFileSync 
 import { dirname, join } from 'node:path';
 import { HarnessError } from './errors.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
+import { send } from './processes.ts';
 import { giveTo, type User } from './run-as.ts';
 import { guardServer } from './watchdog.ts';
 
 /** Only these reach the servers: a PGPORT or a locale of the developer's shell must not change what a test sees. */
 export const serverEnvironment: NodeJS.ProcessEnv = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C' };
 
-/** Makes a data directory at `path`: UTF-8, sorted by code point, superuser `postgres`, no password on loopback. */
-export async function initialise(path: string, user: User | undefined): Promise<void> {
+/**
+ * Makes a data directory at `path`: UTF-8, sorted by code point, superuser `postgres`, no password on loopback.
+ * When `signal` aborts it fails, and no process writes to `path` any more.
+ */
+export async function initialise(path: string, user: User | undefined, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
   const settings = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
   const child = spawn(
     postgresBinaries().initdb,
     ['--pgdata', path, '--username=postgres', '--auth=trust', '--no-sync', '--no-instructions', ...settings],
     { cwd: dirname(path), env: serverEnvironment, stdio: ['ignore', 'pipe', 'pipe'], detached: true, ...user },
   );
-  const release = child.pid === undefined ? () => {} : guardServer(child.pid, 'KILL');
+  // initdb runs postgres, and both are in this group.
+  const group = child.pid === undefined ? undefined : -child.pid;
+  const release = group === undefined ? () => {} : guardServer(group, 'KILL');
+  const abort = (): void => void (group !== undefined && send(group, 'SIGKILL'));
+  signal.addEventListener('abort', abort, { once: true });
   let output = '';
   const collect = (chunk: Buffer): void => void (output += chunk.toString());
   child.stdout.on('data', collect);
@@ -25,7 +34,10 @@ export async function initialise(path: string, user: User | undefined): Promise<
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);
-  }).finally(release);
+  });
+  release();
+  signal.removeEventListener('abort', abort);
+  signal.throwIfAborted();
   if (code !== 0) {
     throw new HarnessError(
       `initdb has to make a data directory at ${path}, but it ended with code ${code}: ${output.trim()}`,

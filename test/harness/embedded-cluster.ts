@@ -23,6 +23,8 @@ export class EmbeddedCluster implements Cluster {
   readonly #options: ClusterOptions;
   readonly #folder: ClusterFolder;
   readonly #unregister: () => void;
+  readonly #abort = new AbortController();
+  #starting: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
   static async start(options: ClusterOptions): Promise<EmbeddedCluster> {
@@ -33,7 +35,7 @@ export class EmbeddedCluster implements Cluster {
     const folder = options.dataDir === undefined ? temporaryFolder() : lastingFolder(options.dataDir, keep, log);
     const cluster = new EmbeddedCluster(options, folder);
     try {
-      await cluster.#start(log);
+      await (cluster.#starting = cluster.#start(log));
       return cluster;
     } catch (error) {
       await cluster.stop();
@@ -95,7 +97,7 @@ export class EmbeddedCluster implements Cluster {
       for (const name of ['primary', ...names]) {
         rmSync(this.#path(name), { recursive: true, force: true });
       }
-      await initialise(this.primary.dataDirectory, this.#folder.user);
+      await initialise(this.primary.dataDirectory, this.#folder.user, this.#abort.signal);
       names.forEach(name => cloneAsReplica(this.primary.dataDirectory, this.#path(name), this.#folder.user));
     }
     await this.#startNode(this.primary);
@@ -193,11 +195,19 @@ export class EmbeddedCluster implements Cluster {
   }
 
   async #stop(): Promise<void> {
+    this.#abort.abort(new HarnessError('the cluster was stopped while it was starting.'));
+    await this.#stopNodes();
+    // A signal may have come while we were still starting: then that fails now, perhaps after one more server.
+    await this.#starting?.catch(() => {});
+    await this.#stopNodes();
+    this.#folder.release();
+    this.#unregister();
+  }
+
+  async #stopNodes(): Promise<void> {
     const mode = this.#options.keepData ? 'fast' : 'immediate';
     // The primary first: it hands its last records to the replicas before it goes.
     await this.primary.stop(mode);
     await Promise.all(this.#replicas.map(replica => replica.stop(mode)));
-    this.#folder.release();
-    this.#unregister();
   }
 }

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -85,6 +85,24 @@ describe('nothing is left of a cluster', () => {
     }
     expect(await started.ended).toEqual(expected);
     await expect.poll(() => remains(started, [clusterFolder(started)]), { timeout: 15_000 }).toEqual([]);
+  });
+
+  test.each(['SIGINT', 'SIGKILL'] as const)('when %s comes while the cluster is being made', async signal => {
+    const folder = mkdtempSync(join(tmpdir(), 'mikrokit-early-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    chmodSync(folder, 0o755);
+    const child = spawn(process.execPath, [program, 'wait'], {
+      env: { ...process.env, TMPDIR: folder },
+      stdio: 'ignore',
+    });
+    const ended = once(child, 'exit');
+    await expect.poll(() => readdirSync(folder), { interval: 5, timeout: 10_000 }).not.toEqual([]);
+    await sleep(50); // initdb is at work; it takes some 400 ms.
+    child.kill(signal);
+    expect(await ended).toEqual([null, signal]);
+    await expect.poll(() => readdirSync(folder), { timeout: 10_000 }).toEqual([]);
+    await sleep(500); // A forgotten initdb would make it again.
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   test.skipIf(process.env['REDIS_URL'])('nor of a Redis server, after SIGKILL', async () => {

@@ -4,7 +4,6 @@ import { dirname, join, relative } from 'node:path';
 import { HarnessError } from './errors.ts';
 import { closedTo, serverUser, type User } from './run-as.ts';
 import { temporaryFolderFor } from './temporary.ts';
-import { guardDirectory } from './watchdog.ts';
 
 export interface PostgresBinaries {
   readonly initdb: string;
@@ -50,9 +49,8 @@ export function usableCopy(native: string, user: User | undefined): string {
   if (links.length === 0 && (!user || !closedTo(user, join(native, 'bin')))) {
     return native;
   }
-  const copy = temporaryFolderFor(user, 'mikrokit-postgres-bin-');
   // Removed by the watchdog, and not before every server that runs from it has ended.
-  guardDirectory(copy);
+  const { path: copy } = temporaryFolderFor(user, 'mikrokit-postgres-bin-');
   // As they are: cpSync would turn relative links into links to where the user cannot go.
   cpSync(native, copy, { recursive: true, verbatimSymlinks: true });
   chmodSync(copy, 0o755);

@@ -1,7 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { atExit } from './at-exit.ts';
@@ -9,7 +7,8 @@ import { HarnessError } from './errors.ts';
 import { freePort } from './free-port.ts';
 import { send, waitForEnd } from './processes.ts';
 import { redisServer } from './redis-server.ts';
-import { guardDirectory, guardServer } from './watchdog.ts';
+import { temporaryFolderFor } from './temporary.ts';
+import { guardServer } from './watchdog.ts';
 
 /** A real Redis (or Valkey) server. */
 export interface RedisServer {
@@ -58,8 +57,7 @@ export async function startRedis({ log = toStandardError }: RedisOptions = {}): 
 
 /** Resolves with nothing when the server ended while starting: somebody may have taken the port. */
 async function launch(program: string, port: number): Promise<RedisServer | undefined> {
-  const folder = mkdtempSync(join(tmpdir(), 'mikrokit-redis-'));
-  const unguardFolder = guardDirectory(folder);
+  const { path: folder, unguard: unguardFolder } = temporaryFolderFor(undefined, 'mikrokit-redis-');
   const child = spawn(
     program,
     [

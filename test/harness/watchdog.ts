@@ -32,16 +32,16 @@ while IFS= read -r line; do
 done
 
 # A zombie answers kill -0: nobody may be there to reap it.
-alive() { kill -0 "$1" 2>/dev/null && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null; }
+alive() { kill -s 0 -- "$1" 2>/dev/null && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null; }
 
 each_server() { # what to do with: signal, pid
   printf '%s' "$servers" | while read -r signal pid; do
     if [ -n "$pid" ]; then "$1" "$signal" "$pid"; fi
   done
 }
-ask() { kill -s "$1" "$2" 2>/dev/null; kill -s CONT "$2" 2>/dev/null; }
-quit() { ! alive "$2" || kill -s QUIT "$2" 2>/dev/null; }
-finish() { ! alive "$2" || kill -s KILL "$2" 2>/dev/null; }
+ask() { kill -s "$1" -- "$2" 2>/dev/null; kill -s CONT -- "$2" 2>/dev/null; }
+quit() { ! alive "$2" || kill -s QUIT -- "$2" 2>/dev/null; }
+finish() { ! alive "$2" || kill -s KILL -- "$2" 2>/dev/null; }
 report() { ! alive "$2" || echo alive; }
 wait_for_servers() { # tenths of a second
   n=0
@@ -84,7 +84,7 @@ function startShell(): ChildProcess {
   return child;
 }
 
-/** Guards a server against the death of this process; returns the function that ends the guard. */
+/** Guards a server, or a process group by its negative id, against the death of this process; returns the function that ends the guard. */
 export function guardServer(pid: number, signal: LastSignal): () => void {
   tell(`+server ${signal} ${pid}`);
   return () => tell(`-server ${signal} ${pid}`);
