@@ -50,6 +50,7 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
           if (queue === undefined) {
             queue = new ForkQueue(schedule);
             queues.set(em, queue);
+            seam.guardSnapshots(em);
           }
           return queue;
         },

@@ -10,14 +10,15 @@ import {
   type AnyCollection,
   type Entity,
   type LoadOptions,
-  asUninitialized,
   canTieConditions,
   collectionSchema,
   isFlatCondition,
   isOneToMany,
+  isReadonly,
   metadataOf,
   orderOf,
   ownerCondition,
+  refilling,
   relationOf,
   schemaOf,
 } from './seam.ts';
@@ -68,7 +69,7 @@ export async function loadCollection(
     'collection',
     relation.name,
     schemaOf(owner) ?? '',
-    where === undefined ? 'all' : 'some',
+    whereKind(where),
     limit ?? '',
     offset ?? '',
     order.length === 0 ? '' : context.keyOf(order),
@@ -123,7 +124,7 @@ async function run(
 ): Promise<(Entity[] | Error)[]> {
   const relation = relationOf(calls[0]!.collection);
   const tie = canTieConditions(relation);
-  const plan = planStatements(calls, where => tie && isFlatCondition(where, relation.targetMeta!));
+  const plan = planStatements(calls, where => tie && whereKind(where) === 'some' && isFlatCondition(where, relation.targetMeta!));
   const failed = new Map<CollectionCall, Error>();
   await Promise.all(
     plan.flatMap(parts =>
@@ -160,11 +161,13 @@ async function loadPart(
     ? options['populate'].map((hint: unknown) => (hint === '*' ? hint : `${name}.${String(hint)}`))
     : [`${name}${options['ref'] ? ':ref' : ''}`];
   const parts = new Set(calls.map(call => conditionOf.get(call)!));
-  const where = parts.size === 1 ? first.where : { $or: tiedConditions(relation, calls, parts, conditionOf) };
+  const where = parts.size === 1 ? protectNot(first.where) : { $or: tiedConditions(relation, calls, parts, conditionOf) };
   const { limit: _limit, offset: _offset, ...rest } = options;
-  const forced = calls.filter(call => call.force && call.collection.isInitialized() && !call.collection.isDirty());
-  await asUninitialized(
-    forced.map(call => call.collection),
+  const collections = calls.map(call => call.collection);
+  const hasLimit = limit !== undefined || offset !== undefined;
+  await refilling(
+    calls.filter(call => call.force && call.collection.isInitialized() && !call.collection.isDirty()).map(call => call.collection),
+    hasLimit ? collections : collections.filter(isReadonly),
     () =>
       context.seam.populateAll(
         em,
@@ -176,9 +179,7 @@ async function loadPart(
           schema: collectionSchema(first.collection),
           where: { [name]: where },
           orderBy: { [name]: order },
-          ...(limit === undefined && offset === undefined
-            ? {}
-            : { populateHints: withLimit(options['populateHints'], name, limit, offset) }),
+          ...(hasLimit ? { populateHints: withLimit(options['populateHints'], name, limit, offset) } : {}),
         },
       ),
   );
@@ -241,6 +242,16 @@ function validPaging(collection: AnyCollection, options: LoadOptions): { limit: 
     return value;
   };
   return { limit: valid('limit'), offset: valid('offset') };
+}
+
+/** MikroORM takes a collection for partial if its condition has a property; `raw()` as the only key is a symbol. */
+function whereKind(where: unknown): 'all' | 'raw' | 'some' {
+  return where === undefined ? 'all' : Object.keys(where as object).length === 0 ? 'raw' : 'some';
+}
+
+/** MikroORM's populate takes a `$not` at the top for an operator on the primary key; inside `$and` it is what it says. */
+function protectNot(where: unknown): unknown {
+  return typeof where === 'object' && where !== null && Object.hasOwn(where, '$not') ? { $and: [where] } : where;
 }
 
 function isEmptyCondition(where: unknown): boolean {

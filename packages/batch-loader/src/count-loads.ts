@@ -53,6 +53,7 @@ async function run(
   calls: readonly CountCall[],
   options: LoadOptions,
 ): Promise<(number | Error)[]> {
+  const collectionOf = new Map(calls.map(call => [call.owner, call.collection]));
   const relation = relationOf(calls[0]!.collection);
   const target = countTarget(em, relation);
   const counts = new Map<CountCall, number | Error>();
@@ -70,11 +71,13 @@ async function run(
           event: { kind: 'count', entity: metadataOf(chunk[0]!).className, relation: relation.name },
           keys: owners => owners.reduce((sum, owner) => sum + byOwner.get(owner)!.length, 0),
           run: async owners => {
-            if (target === undefined) {
-              answer(owners[0]!, await countAlone(em, byOwner.get(owners[0]!)![0]!.collection, part!.where, options));
-              return 1;
-            }
-            const found = await countOwners(context, em, target, owners, part!.where, options);
+            const found =
+              (target && (await countOwners(context, em, target, owners, part!.where, options))) ??
+              new Map(
+                await Promise.all(
+                  owners.map(async owner => [owner, await countAlone(em, collectionOf.get(owner)!, part!.where, options)] as const),
+                ),
+              );
             for (const owner of owners) {
               answer(owner, found.get(owner) ?? 0);
             }
@@ -90,6 +93,7 @@ async function run(
   return calls.map(call => counts.get(call)!);
 }
 
+/** The counts of owners that have any; `undefined` if they cannot be told apart in one query. */
 async function countOwners(
   context: LoadContext,
   em: EntityManager,
@@ -97,11 +101,11 @@ async function countOwners(
   owners: readonly Entity[],
   where: unknown,
   options: LoadOptions,
-): Promise<Map<Entity, number>> {
+): Promise<Map<Entity, number> | undefined> {
   const query = await target.query(owners, where, options);
   const groups = await context.seam.countGrouped(em, target.meta, query.where, query.options, target.groupBy);
-  if (owners.length === 1) {
-    return new Map([[owners[0]!, groups.reduce((sum, group) => sum + group.count, 0)]]);
+  if (groups === undefined || owners.length === 1) {
+    return groups && new Map([[owners[0]!, groups.reduce((sum, group) => sum + group.count, 0)]]);
   }
   const ownerOf = ownersByGroupKey(em, owners, target.groupBy);
   const counts = new Map<Entity, number>();
@@ -110,7 +114,7 @@ async function countOwners(
     if (owner === undefined) {
       // The database writes this key otherwise than its entity does: ask owner by owner, where no key has to be matched.
       const alone = await Promise.all(owners.map(one => countOwners(context, em, target, [one], where, options)));
-      return new Map(alone.flatMap(one => [...one]));
+      return new Map(alone.flatMap(one => [...(one ?? [])]));
     }
     counts.set(owner, count);
   }

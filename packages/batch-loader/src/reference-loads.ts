@@ -1,4 +1,4 @@
-import type { EntityManager } from '@mikro-orm/core';
+import type { EntityManager, EntityMetadata } from '@mikro-orm/core';
 import { optionsKey } from './batch-key.ts';
 import { chunks } from './chunks.ts';
 import type { Segment, Shape } from './fork-queue.ts';
@@ -23,11 +23,13 @@ export async function loadReference(
     return context.seam.findOneAlone(em, entity, { ...options, refresh: true, schema: schemaOf(entity) });
   }
   const schema = schemaOf(entity);
+  // Of now: MikroORM turns a reference to a root class into its subclass as soon as any statement has read its row.
+  const meta = metadataOf(entity);
   const shape: Shape<Entity, Entity | null, EntityManager> = {
-    scope: metadataOf(entity),
+    scope: meta,
     key: `reference|${schema ?? ''}|${optionsKey(options, context.keyOf, NEUTRAL_OPTIONS)}`,
     dedupe: true,
-    run: (entities, segment) => run(context, em, segment, entities, { ...options, refresh: true, schema }),
+    run: (entities, segment) => run(context, em, segment, meta, entities, { ...options, refresh: true, schema }),
   };
   return context.queueOf(em).load(shape, entity, em.getTransactionContext());
 }
@@ -36,6 +38,7 @@ async function run(
   context: LoadContext,
   em: EntityManager,
   segment: Segment<EntityManager>,
+  meta: EntityMetadata,
   entities: readonly Entity[],
   options: LoadOptions,
 ): Promise<(Entity | null | Error)[]> {
@@ -46,14 +49,13 @@ async function run(
   }
   const found = new Map<string, Entity>();
   const failed = new Map<string, Error>();
-  const { class: entityClass, className } = metadataOf(entities[0]!);
   await Promise.all(
     chunks([...byKey.values()], context.maxBatchSize).map(async chunk => {
       const errors = await runStatement(context, em, segment, chunk, {
-        event: { kind: 'reference', entity: className },
+        event: { kind: 'reference', entity: meta.className },
         keys: part => part.length + Math.round((part.length * (entities.length - byKey.size)) / byKey.size),
         run: async part => {
-          const rows = await em.find(entityClass, primaryKeyCondition(part) as never, options as never);
+          const rows = await em.find(meta.class, primaryKeyCondition(meta, part) as never, options as never);
           for (const row of rows as Entity[]) {
             found.set(serializedKey(row), row);
           }

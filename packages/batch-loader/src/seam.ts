@@ -11,6 +11,7 @@ import {
   Raw,
   ReferenceKind,
   Utils,
+  ValidationError,
   helper,
 } from '@mikro-orm/core';
 import type { RawLike } from './batch-key.ts';
@@ -68,6 +69,8 @@ class ForkMarks {
   readonly cleared = new WeakSet<EntityManager>();
   /** Forks made by `disableIdentityMap`: MikroORM clears them itself, and their entities may go on loading. */
   readonly throwaway = new WeakSet<EntityManager>();
+  /** The end of the last flush that a batch began. */
+  readonly flushes = new WeakMap<EntityManager, Promise<void>>();
 }
 
 /** The segment whose statement is running, so that filters, schema and session can be those it was called with. */
@@ -120,21 +123,55 @@ export class Seam {
     return this.#segments.run(segment, statement);
   }
 
+  /**
+   * Keeps loads from making entities look changed. MikroORM's refresh replaces an entity's whole snapshot by the row just
+   * read: what that row did not hold (other columns of a partial load, lazy properties) would be written back by the next
+   * flush. And it registers the rows of an M:N twice, which converts their arrays twice. Called once per fork.
+   */
+  guardSnapshots(em: EntityManager): void {
+    const uow = em.getUnitOfWork(false);
+    const register = uow.register.bind(uow);
+    const segments = this.#segments;
+    uow.register = (entity, data, options) => {
+      const wrapped = helper(entity);
+      const before = wrapped.__originalEntityData as Record<string, unknown> | undefined;
+      if (!options?.refresh || before === undefined || segments.getStore() === undefined) {
+        return register(entity, data, options);
+      }
+      if (before === data) {
+        return register(entity, undefined, options);
+      }
+      register(entity, data, options);
+      const after = wrapped.__originalEntityData as Record<string, unknown>;
+      for (const name in before) {
+        if (!(name in after)) {
+          after[name] = before[name];
+        }
+      }
+      return entity;
+    };
+  }
+
   /** `em.findOne(entity)` as MikroORM does it. */
   findOneAlone(em: EntityManager, entity: Entity, options: LoadOptions): Promise<Entity | null> {
     return loneOf(em).findOne(entity.constructor, entity, options);
   }
 
-  /** `em.populate(entities)` as MikroORM does it, all entities in one statement per relation. */
+  /**
+   * `em.populate(entities)` as MikroORM does it, all entities of a class in one statement per relation. It takes the class
+   * of the first for that of all, and a reference may have turned into its subclass since it was asked for.
+   */
   async populateAll(em: EntityManager, entities: readonly Entity[], hints: unknown, options: LoadOptions): Promise<void> {
-    await loneOf(em).populate(entities, hints, options);
+    const byClass = Map.groupBy(entities, entity => entity.constructor);
+    await Promise.all([...byClass.values()].map(group => loneOf(em).populate(group, hints, options)));
   }
 
   /**
    * `em.count()` grouped by a relation, with everything else (filters, joins, distinct, schema, session) MikroORM's own.
    *
    * @param groupBy a to-one or M:N relation of `target`; `where` has to restrict it
-   * @returns the rows' group keys as the database gives them, with their counts
+   * @returns the rows' group keys as the database gives them, with their counts; `undefined` if the condition joins the
+   * relation a second time, so that it is not clear which join to group by
    */
   async countGrouped(
     em: EntityManager,
@@ -142,8 +179,8 @@ export class Seam {
     where: object,
     options: LoadOptions,
     groupBy: EntityProperty,
-  ): Promise<{ key: unknown[]; count: number }[]> {
-    const grouped: GroupedCount = { groupBy, rows: [] };
+  ): Promise<{ key: unknown[]; count: number }[] | undefined> {
+    const grouped: GroupedCount = { groupBy, rows: undefined };
     await em.count(target.class, where as never, { ...options, [groupedCount]: grouped } as never);
     return grouped.rows;
   }
@@ -242,6 +279,26 @@ export class Seam {
       override getTransactionSessionContext(): unknown {
         const frozen = frozenOf(this.getContext(false));
         return frozen ? frozen['getTransactionSessionContext']!() : super.getTransactionSessionContext();
+      }
+
+      // A batch runs its statements at once, and each may flush first. MikroORM queues concurrent flushes, but forgets the
+      // queue when one fails: those behind it would never end. So they are not concurrent.
+      override async tryFlush(entityName: unknown, options: unknown): Promise<void> {
+        const em = this.getContext();
+        if (segments.getStore() === undefined || !em.getUnitOfWork().shouldAutoFlush(em.getMetadata().get(entityName as never))) {
+          return super.tryFlush(entityName, options);
+        }
+        const flush = (marks.flushes.get(em) ?? Promise.resolve()).then(() => super.tryFlush(entityName, options));
+        marks.flushes.set(
+          em,
+          flush.catch(() => undefined),
+        );
+        return flush;
+      }
+
+      // Hydrating a 1:M "persists" its items, known as they are, and has the next find of their class flush first.
+      override persist(entities: unknown): unknown {
+        return segments.getStore() !== undefined && areManaged(entities) ? this.getContext() : super.persist(entities);
       }
 
       override async begin(...args: unknown[]): Promise<void> {
@@ -349,7 +406,7 @@ const groupedCount = Symbol('@mikrokit/batch-loader grouped count');
 
 interface GroupedCount {
   readonly groupBy: EntityProperty;
-  rows: { key: unknown[]; count: number }[];
+  rows: { key: unknown[]; count: number }[] | undefined;
 }
 
 interface CountingDriver {
@@ -360,7 +417,7 @@ interface CountingDriver {
 interface CountingQueryBuilder {
   readonly alias: string;
   readonly mainAlias: { readonly meta: EntityMetadata };
-  readonly state: { readonly joins: Record<string, { alias: string; prop: EntityProperty; path?: string; joinColumns?: string[]; inverseJoinColumns?: string[] }> };
+  readonly state: { readonly joins: Record<string, { readonly alias: string; readonly table: string }> };
   processPopulateHint(): void;
   hasToManyJoins(): boolean;
   select(fields: unknown[]): this;
@@ -389,6 +446,8 @@ interface UntypedEntityManager {
   applyFilters(...args: unknown[]): unknown;
   prepareOptions(...args: unknown[]): unknown;
   getTransactionSessionContext(): unknown;
+  tryFlush(entityName: unknown, options: unknown): Promise<void>;
+  persist(entities: unknown): unknown;
   begin(...args: unknown[]): Promise<void>;
   commit(): Promise<void>;
   rollback(): Promise<void>;
@@ -399,6 +458,11 @@ interface UntypedEntityManager {
 
 function loneOf(em: EntityManager): Lone {
   return (em as unknown as { [lone]: Lone })[lone];
+}
+
+function areManaged(entities: unknown): boolean {
+  const managed = (entity: unknown): boolean => Utils.isEntity<Entity>(entity, true) && helper(entity).__managed;
+  return Array.isArray(entities) ? entities.every(managed) : managed(entities);
 }
 
 /**
@@ -431,7 +495,11 @@ function lazyTargets(entities: unknown, hints: unknown): readonly Entity[] | und
 async function countByGroup(qb: CountingQueryBuilder, grouped: GroupedCount): Promise<number> {
   // As getCount() does, so that hasToManyJoins() knows the joins that `where` and filters ask for.
   qb.processPopulateHint();
-  const { alias, columns } = groupColumns(qb, grouped.groupBy);
+  const target = groupColumns(qb, grouped.groupBy);
+  if (target === undefined) {
+    return 0;
+  }
+  const { alias, columns } = target;
   const group = columns.map(column => new Raw('??', [`${alias}.${column}`]));
   const keys = columns.map((column, index) => new Raw('?? as ??', [`${alias}.${column}`, `key${index}`]));
   const primary = qb.mainAlias.meta.getPrimaryProps().flatMap(property => property.fieldNames);
@@ -443,15 +511,12 @@ async function countByGroup(qb: CountingQueryBuilder, grouped: GroupedCount): Pr
   return 0;
 }
 
-function groupColumns(qb: CountingQueryBuilder, groupBy: EntityProperty): { alias: string; columns: string[] } {
+function groupColumns(qb: CountingQueryBuilder, groupBy: EntityProperty): { alias: string; columns: string[] } | undefined {
   if (groupBy.kind !== ReferenceKind.MANY_TO_MANY) {
     return { alias: qb.alias, columns: groupBy.fieldNames };
   }
-  const pivot = Object.values(qb.state.joins).find(join => join.prop.name === groupBy.name && join.joinColumns !== undefined);
-  if (!pivot) {
-    throw new Error(`@mikrokit/batch-loader: no join for ${groupBy.name} in a grouped count; MikroORM ${Utils.getORMVersion()} builds it differently.`);
-  }
-  return { alias: pivot.alias, columns: groupBy.inverseJoinColumns };
+  const pivots = Object.values(qb.state.joins).filter(join => join.table === groupBy.pivotTable);
+  return pivots.length === 1 ? { alias: pivots[0]!.alias, columns: groupBy.inverseJoinColumns } : undefined;
 }
 
 /** MikroORM's `raw()` fragment behind a value or a symbol key, for {@link createKeyOf}. */
@@ -484,9 +549,8 @@ export function serializedKey(entity: Entity): string {
   return helper(entity).getSerializedPrimaryKey();
 }
 
-/** `where` for the entities with these primary keys, of one class. */
-export function primaryKeyCondition(entities: readonly Entity[]): object {
-  const meta = metadataOf(entities[0]!);
+/** `where` for these entities, by primary key. */
+export function primaryKeyCondition(meta: EntityMetadata, entities: readonly Entity[]): object {
   const keys = entities.map(entity => Utils.getPrimaryKeyValues(entity, meta as never, true) as unknown);
   return { [Utils.getPrimaryKeyHash(meta.primaryKeys)]: { $in: keys } };
 }
@@ -567,29 +631,56 @@ export function isDatabaseError(error: unknown): error is Error {
 }
 
 /**
- * Has `load` treat collections as not loaded yet, until it hydrates them. MikroORM offers no way back from initialised,
- * and skips initialised collections; that they are being loaded is what others should see in the meantime, too.
+ * Runs `load` so that it can fill collections anew. MikroORM cannot: it skips what is initialised, and a collection once
+ * loaded with a limit is read-only for good, even to its own hydration.
+ *
+ * @param forced collections to treat as not loaded yet, until they are hydrated
+ * @param limited collections that are, or are about to be, loaded with a limit
  */
-export async function asUninitialized<T>(collections: readonly AnyCollection[], load: () => Promise<T>): Promise<T> {
-  const restore = (collection: Partial<AnyCollection>): void => {
-    delete collection.isInitialized;
-    delete collection.hydrate;
-  };
-  for (const collection of collections) {
-    const define = (name: 'isInitialized' | 'hydrate', value: unknown): void => {
-      Object.defineProperty(collection, name, { value, configurable: true, enumerable: false });
-    };
-    define('isInitialized', () => false);
-    define('hydrate', (...args: Parameters<AnyCollection['hydrate']>) => {
+export async function refilling<T>(
+  forced: readonly AnyCollection[],
+  limited: readonly AnyCollection[],
+  load: () => Promise<T>,
+): Promise<T> {
+  for (const collection of forced) {
+    override(collection, 'isInitialized', () => false);
+  }
+  const hooked = new Set([...forced, ...limited]);
+  for (const collection of hooked) {
+    override(collection, 'hydrate', (items: never, forcePropagate?: boolean, partial?: boolean, readonly?: boolean) => {
       restore(collection);
-      collection.hydrate(...args);
+      delete collection[READONLY_GUARD];
+      collection.hydrate(items, forcePropagate, partial, false);
+      if (readonly) {
+        override(collection, READONLY_GUARD, () => {
+          throw ValidationError.cannotModifyReadonlyCollection(collection.owner, relationOf(collection));
+        });
+      }
     });
   }
   try {
     return await load();
   } finally {
-    collections.forEach(restore);
+    hooked.forEach(restore);
   }
+}
+
+/** Whether a limited load has left the collection read-only. */
+export function isReadonly(collection: AnyCollection): boolean {
+  return Object.hasOwn(collection, READONLY_GUARD);
+}
+
+// The method by which a collection refuses changes. Read-only is told by an own property in its place, as MikroORM's own
+// flag is private and is never taken back.
+const READONLY_GUARD = 'validateModification' as keyof AnyCollection;
+
+function override(collection: AnyCollection, method: keyof AnyCollection, value: unknown): void {
+  Object.defineProperty(collection, method, { value, configurable: true, enumerable: false, writable: true });
+}
+
+function restore(collection: Partial<AnyCollection>): void {
+  delete collection.isInitialized;
+  delete collection.hydrate;
 }
 
 /** How the counts of a relation are read in one grouped query. */
