@@ -90,7 +90,7 @@ describe('nothing is left of a cluster', () => {
   test.each(['SIGINT', 'SIGKILL'] as const)('when %s comes while the cluster is being made', async signal => {
     const folder = mkdtempSync(join(tmpdir(), 'mikrokit-early-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-    chmodSync(folder, 0o755);
+    chmodSync(folder, 0o777); // As /tmp: initdb could make its folders again after they were removed.
     const child = spawn(process.execPath, [program, 'wait'], {
       env: { ...process.env, TMPDIR: folder },
       stdio: 'ignore',
