@@ -96,8 +96,9 @@ describe('nothing is left of a cluster', () => {
       stdio: 'ignore',
     });
     const ended = once(child, 'exit');
-    await expect.poll(() => readdirSync(folder), { interval: 5, timeout: 10_000 }).not.toEqual([]);
-    await sleep(50); // initdb is at work; it takes some 400 ms.
+    const made = (): boolean =>
+      readdirSync(folder).some(name => existsSync(join(folder, name, 'primary', 'base', '1')));
+    await expect.poll(made, { interval: 2, timeout: 10_000 }).toBe(true); // initdb is in the middle of its work.
     child.kill(signal);
     expect(await ended).toEqual([null, signal]);
     await expect.poll(() => readdirSync(folder), { timeout: 10_000 }).toEqual([]);
