@@ -184,6 +184,7 @@ const lookAlikes: Record<string, readonly unknown[]> = {
     { b: 2, a: 1 },
   ],
   'halves of surrogate pairs': ['\ud83d', '\ude00', '\ud83d\ude00', '\\ud83d', '\ufffd'],
+  'a list and its text': [['a', 'b'], ['a","b'], ['a,b'], 'a,b', [['a'], 'b'], ['a', ['b']], '["a","b"]', '"a"', 'a'],
   'a name and the same with quotes': [{ a: 1 }, { '"a"': 1 }, { 'a":1,"b': 2 }, { a: 1, b: 2 }],
   'raw() and a text like it': [
     raw('a'),

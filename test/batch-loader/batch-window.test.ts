@@ -3,6 +3,7 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import { type BatchWindow, batchLoader } from '@mikrokit/batch-loader';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { createSchedule } from '../../packages/batch-loader/src/batch-window.ts';
 import { openDatabase } from '../harness/database.ts';
 import { openOrm } from '../harness/orm.ts';
 import { recordQueries } from '../harness/recorder.ts';
@@ -127,6 +128,17 @@ describe('a function', () => {
     expect(await statementsOf(orm, () => undefined)).toEqual([20]);
     await delay(2);
     expect(await statementsOf(orm, () => undefined)).toEqual([20]);
+  });
+
+  test('is given a dispatch that works once', async () => {
+    const dispatched: string[] = [];
+    createSchedule(dispatch => {
+      dispatch();
+      dispatch();
+      setImmediate(dispatch);
+    })(() => dispatched.push('sent'));
+    await nextPoll();
+    expect(dispatched).toEqual(['sent']);
   });
 
   test("that throws is answered as with 'immediate', and warned of", async () => {
