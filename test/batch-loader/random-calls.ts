@@ -18,6 +18,8 @@ export interface RandomCall {
   readonly key: string;
   /** Two calls with the same target that are not made at the same instant see each other's effects, as in MikroORM. */
   readonly target: string;
+  /** Whether the call gives the same after others on its target, however long ago. */
+  readonly repeatable?: boolean;
   /** Makes the call on the base entity of its fork. `late` when others may have loaded its target before. */
   make(base: AnyEntity, em: EntityManager, late: boolean): Promise<View>;
   /** The same by other means, where MikroORM has no such lone call (a limit per parent). */
@@ -271,6 +273,7 @@ function collectionCall(relation: Relation, pk: string, random: Random): RandomC
   return {
     key: `${relation.owner}[${pk}].${relation.name}.${method}(${options.map(o => o.key).join('&')}${limited ? JSON.stringify(limited) : ''})`,
     target: `${relation.owner}[${pk}].${relation.name}`,
+    repeatable: true,
     async make(base) {
       const collection = at(base, relation.name) as Collection<AnyEntity>;
       const result = await collection[method]({ ...given(), ...limited } as never);

@@ -2,7 +2,8 @@ import type { EntityManager, MikroORM } from '@mikro-orm/core';
 import { BatchChannel } from './batch-channel.ts';
 import { createKeyOf } from './batch-key.ts';
 import { createSchedule } from './batch-window.ts';
-import { type PendingCollections, loadCollection } from './collection-loads.ts';
+import { CollectionContents } from './collection-contents.ts';
+import { type CollectionStates, loadCollection } from './collection-loads.ts';
 import { countCollection } from './count-loads.ts';
 import { ForkQueue } from './fork-queue.ts';
 import type { LoadContext } from './load-context.ts';
@@ -38,12 +39,13 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
     register(orm) {
       const queues = new WeakMap<EntityManager, ForkQueue<EntityManager>>();
       const schedule = createSchedule(resolved.batchWindow);
-      const pending: PendingCollections = new WeakMap();
+      const keyOf = createKeyOf(rawFragment);
+      const collections: CollectionStates = { pending: new WeakMap(), contents: new CollectionContents(keyOf) };
       const seam = new Seam(orm);
       const context: LoadContext = {
         seam,
         channel: new BatchChannel(),
-        keyOf: createKeyOf(rawFragment),
+        keyOf,
         maxBatchSize: resolved.maxBatchSize,
         queueOf(em) {
           let queue = queues.get(em);
@@ -57,9 +59,10 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
       };
       seam.install({
         loadReference: (em, entity, loadOptions) => loadReference(context, em, entity, loadOptions),
-        loadCollection: (em, collection, loadOptions) => loadCollection(context, pending, em, collection, loadOptions),
+        loadCollection: (em, collection, loadOptions) => loadCollection(context, collections, em, collection, loadOptions),
         countCollection: (em, collection, loadOptions) => countCollection(context, em, collection, loadOptions),
         populate: (em, entities, hints, loadOptions) => populate(context, em, entities, hints, loadOptions),
+        holdsOther: (collection, loadOptions) => collections.contents.differ(collection, loadOptions),
         stateChanges: em => queues.get(em)?.freeze(() => em.fork({ keepTransactionContext: true, disableContextResolution: true })),
         settle: async em => queues.get(em)?.settle(),
       });

@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/core';
 import { optionsKey } from './batch-key.ts';
 import { chunks } from './chunks.ts';
-import type { Segment, Shape } from './fork-queue.ts';
+import type { Segment } from './fork-queue.ts';
 import { type LoadContext, NEUTRAL_OPTIONS, asError, assertLoadable, runStatement } from './load-context.ts';
 import {
   type AnyCollection,
@@ -27,7 +27,7 @@ interface CountCall {
 const EXCEPT = new Set([...NEUTRAL_OPTIONS, 'where']);
 
 /** `collection.loadCount()`: counts of one relation with the same options and condition are one grouped `em.count()`. */
-export async function countCollection(
+export function countCollection(
   context: LoadContext,
   em: EntityManager,
   collection: AnyCollection,
@@ -36,14 +36,13 @@ export async function countCollection(
   const owner = collection.owner;
   assertLoadable(context, em, owner);
   const { where, ...rest } = options;
-  const shape: Shape<CountCall, number, EntityManager> = {
-    scope: metadataOf(owner),
-    key: `count|${relationOf(collection).name}|${schemaOf(owner) ?? ''}|${optionsKey(rest, context.keyOf, EXCEPT)}`,
-    dedupe: false,
-    run: (calls, segment) => run(context, em, segment, calls, rest),
-  };
-  const whereKey = where === undefined ? '' : context.keyOf(where);
-  return context.queueOf(em).load(shape, { collection, owner, where, whereKey }, em.getTransactionContext());
+  return context.queueOf(em).load<CountCall, number>(
+    metadataOf(owner),
+    `count|${relationOf(collection).name}|${schemaOf(owner) ?? ''}|${optionsKey(rest, context.keyOf, EXCEPT)}`,
+    () => ({ dedupe: false, run: (calls, segment) => run(context, em, segment, calls, rest) }),
+    { collection, owner, where, whereKey: where === undefined ? '' : context.keyOf(where) },
+    em.getTransactionContext(),
+  );
 }
 
 async function run(

@@ -16,20 +16,32 @@ export interface Segment<Fork> {
 }
 
 interface OpenSegment<Fork> extends Segment<Fork> {
-  readonly loaders: Map<object, Map<string, DataLoader<object, unknown>>>;
+  readonly loaders: Map<object, Map<string, WindowLoader>>;
   readonly dispatches: (() => void)[];
   closed: boolean;
 }
 
-/** Answers the keys of one shape, in their order; an Error in the list rejects that key alone. */
-export type RunBatch<Key, Value, Fork> = (keys: readonly Key[], segment: Segment<Fork>) => Promise<readonly (Value | Error)[]>;
+interface WindowLoader {
+  readonly loader: DataLoader<object, unknown>;
+  /** Its cache. DataLoader makes a promise for each hit, and one more step to resolve it; here a hit is the promise itself. */
+  readonly cache: Map<object, Promise<unknown>> | undefined;
+  /** Calls so far, hits among them. */
+  calls: number;
+}
 
-/** One kind of call: what distinguishes it from calls that need another statement, and how a batch of it is answered. */
+/**
+ * Answers the keys of one shape, in their order; an Error in the list rejects that key alone.
+ *
+ * @param calls how many calls the keys stand for; more than keys, if equal ones were joined
+ */
+export type RunBatch<Key, Value, Fork> = (
+  keys: readonly Key[],
+  segment: Segment<Fork>,
+  calls: number,
+) => Promise<readonly (Value | Error)[]>;
+
+/** How the calls of one shape are answered. */
 export interface Shape<Key, Value, Fork> {
-  /** Compared by identity: entity metadata. */
-  readonly scope: object;
-  /** Compared as text: everything else. */
-  readonly key: string;
   /** Whether two equal keys (by identity) are one. */
   readonly dedupe: boolean;
   readonly run: RunBatch<Key, Value, Fork>;
@@ -51,23 +63,38 @@ export class ForkQueue<Fork> {
     this.#schedule = schedule;
   }
 
-  /** Adds one call to the current window. */
-  load<Key extends object, Value>(shape: Shape<Key, Value, Fork>, key: Key, transaction: unknown): Promise<Value> {
+  /**
+   * Adds one call to the current window.
+   *
+   * @param scope tells shapes apart, by identity: metadata of the entity
+   * @param shapeKey tells shapes apart, as text: everything else that needs a statement of its own
+   * @param createShape called for the first call of a shape in a window
+   * @param key the call itself, what the shape's `run` gets
+   * @param transaction the transaction that is open on the fork
+   */
+  load<Key extends object, Value>(
+    scope: object,
+    shapeKey: string,
+    createShape: () => Shape<Key, Value, Fork>,
+    key: Key,
+    transaction: unknown,
+  ): Promise<Value> {
     let segment = this.#open;
     if (segment === undefined || segment.transaction !== transaction) {
       segment = this.#openSegment(transaction);
     }
-    let byKey = segment.loaders.get(shape.scope);
+    let byKey = segment.loaders.get(scope);
     if (byKey === undefined) {
       byKey = new Map();
-      segment.loaders.set(shape.scope, byKey);
+      segment.loaders.set(scope, byKey);
     }
-    let loader = byKey.get(shape.key);
-    if (loader === undefined) {
-      loader = this.#createLoader(shape as unknown as Shape<object, unknown, Fork>, segment);
-      byKey.set(shape.key, loader);
+    let entry = byKey.get(shapeKey);
+    if (entry === undefined) {
+      entry = this.#createLoader(createShape() as unknown as Shape<object, unknown, Fork>, segment);
+      byKey.set(shapeKey, entry);
     }
-    return loader.load(key) as Promise<Value>;
+    entry.calls++;
+    return (entry.cache?.get(key) ?? entry.loader.load(key)) as Promise<Value>;
   }
 
   /**
@@ -125,16 +152,19 @@ export class ForkQueue<Fork> {
     segment.loaders.clear();
   }
 
-  #createLoader(shape: Shape<object, unknown, Fork>, segment: OpenSegment<Fork>): DataLoader<object, unknown> {
-    return new DataLoader<object, unknown>(
+  #createLoader(shape: Shape<object, unknown, Fork>, segment: OpenSegment<Fork>): WindowLoader {
+    const cache = shape.dedupe ? new Map<object, Promise<unknown>>() : undefined;
+    const loader = new DataLoader<object, unknown>(
       keys => {
-        const answer = shape.run(keys, segment);
+        const answer = shape.run(keys, segment, entry.calls);
         const over = (): void => void this.#running.delete(answer);
         this.#running.set(answer, segment);
         answer.then(over, over);
         return answer as Promise<ArrayLike<unknown>>;
       },
-      { cache: shape.dedupe, batchScheduleFn: dispatch => void segment.dispatches.push(dispatch) },
+      { cacheMap: cache ?? null, batchScheduleFn: dispatch => void segment.dispatches.push(dispatch) },
     );
+    const entry: WindowLoader = { loader, cache, calls: 0 };
+    return entry;
   }
 }

@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/core';
 import { optionsKey } from './batch-key.ts';
 import { chunks } from './chunks.ts';
-import type { Segment, Shape } from './fork-queue.ts';
+import type { Segment } from './fork-queue.ts';
 import { type LoadContext, NEUTRAL_OPTIONS, asError, assertLoadable, runStatement } from './load-context.ts';
 import { type Entity, type LoadOptions, metadataOf, schemaOf } from './seam.ts';
 
@@ -9,7 +9,7 @@ import { type Entity, type LoadOptions, metadataOf, schemaOf } from './seam.ts';
  * Lazy scalars (`ScalarReference.load()`), `wrap(e).populate([...])`, an inverse 1:1, and relations of the items of a
  * loaded collection: entities of one class with the same hints and options are one `em.populate([...])`.
  */
-export async function populate(
+export function populate(
   context: LoadContext,
   em: EntityManager,
   entities: readonly Entity[],
@@ -20,14 +20,14 @@ export async function populate(
     assertLoadable(context, em, entity);
   }
   const first = entities[0]!;
-  const shape: Shape<object, void, EntityManager> = {
+  return context.queueOf(em).load<Entity | EntityList, void>(
     // em.populate() takes the class of the first entity for all of them.
-    scope: metadataOf(first),
-    key: `property|${schemaOf(first) ?? ''}|${context.keyOf(hints)}|${optionsKey(options, context.keyOf, NEUTRAL_OPTIONS)}`,
-    dedupe: entities.length === 1,
-    run: (keys, segment) => run(context, em, segment, keys as readonly (Entity | EntityList)[], hints, options),
-  };
-  await context.queueOf(em).load(shape, entities.length === 1 ? first : new EntityList(entities), em.getTransactionContext());
+    metadataOf(first),
+    `property|${schemaOf(first) ?? ''}|${context.keyOf(hints)}|${optionsKey(options, context.keyOf, NEUTRAL_OPTIONS)}`,
+    () => ({ dedupe: true, run: (keys, segment) => run(context, em, segment, keys, hints, options) }),
+    entities.length === 1 ? first : new EntityList(entities),
+    em.getTransactionContext(),
+  );
 }
 
 /** Several entities as one key. */

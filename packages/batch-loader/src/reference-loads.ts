@@ -1,7 +1,7 @@
 import type { EntityManager, EntityMetadata } from '@mikro-orm/core';
 import { optionsKey } from './batch-key.ts';
 import { chunks } from './chunks.ts';
-import type { Segment, Shape } from './fork-queue.ts';
+import type { Segment } from './fork-queue.ts';
 import { type LoadContext, NEUTRAL_OPTIONS, asError, assertLoadable, runStatement } from './load-context.ts';
 import { type Entity, type LoadOptions, hasPrimaryKey, metadataOf, primaryKeyCondition, schemaOf, serializedKey } from './seam.ts';
 
@@ -12,35 +12,44 @@ const ALONE = ['cache', 'lockVersion', 'limit', 'offset', 'first', 'last', 'befo
  * `ref.load()`, `loadOrFail()` and `wrap(e).init()`: entities of one class and one set of options are one `em.find()` by
  * primary key. Answers the entity, or `null` where the row is missing or a filter hides it.
  */
-export async function loadReference(
+export function loadReference(
   context: LoadContext,
   em: EntityManager,
   entity: Entity,
   options: LoadOptions,
 ): Promise<Entity | null> {
   assertLoadable(context, em, entity);
-  if (!hasPrimaryKey(entity) || ALONE.some(name => options[name] !== undefined)) {
-    return context.seam.findOneAlone(em, entity, { ...options, refresh: true, schema: schemaOf(entity) });
-  }
   const schema = schemaOf(entity);
+  const key = optionsKey(options, context.keyOf, NEUTRAL_OPTIONS);
+  if (!hasPrimaryKey(entity) || (key !== '' && ALONE.some(name => options[name] !== undefined))) {
+    return context.seam.findOneAlone(em, entity, { ...options, refresh: true, schema });
+  }
   // Of now: MikroORM turns a reference to a root class into its subclass as soon as any statement has read its row.
   const meta = metadataOf(entity);
-  const shape: Shape<Entity, Entity | null, EntityManager> = {
-    scope: meta,
-    key: `reference|${schema ?? ''}|${optionsKey(options, context.keyOf, NEUTRAL_OPTIONS)}`,
-    dedupe: true,
-    run: (entities, segment) => run(context, em, segment, meta, entities, { ...options, refresh: true, schema }),
-  };
-  return context.queueOf(em).load(shape, entity, em.getTransactionContext());
+  return context.queueOf(em).load<Entity, Entity | null>(
+    meta,
+    schema === undefined && key === '' ? 'reference' : `reference|${schema}|${key}`,
+    () => ({
+      dedupe: true,
+      run: (entities, segment, calls) => run(context, em, segment, { meta, entities, calls, options: { ...options, refresh: true, schema } }),
+    }),
+    entity,
+    em.getTransactionContext(),
+  );
+}
+
+interface ReferenceBatch {
+  readonly meta: EntityMetadata;
+  readonly entities: readonly Entity[];
+  readonly calls: number;
+  readonly options: LoadOptions;
 }
 
 async function run(
   context: LoadContext,
   em: EntityManager,
   segment: Segment<EntityManager>,
-  meta: EntityMetadata,
-  entities: readonly Entity[],
-  options: LoadOptions,
+  { meta, entities, calls, options }: ReferenceBatch,
 ): Promise<(Entity | null | Error)[]> {
   // Two instances can stand for one row: one of them detached, or of a fork's parent.
   const byKey = new Map<string, Entity>();
@@ -53,7 +62,7 @@ async function run(
     chunks([...byKey.values()], context.maxBatchSize).map(async chunk => {
       const errors = await runStatement(context, em, segment, chunk, {
         event: { kind: 'reference', entity: meta.className },
-        keys: part => part.length + Math.round((part.length * (entities.length - byKey.size)) / byKey.size),
+        keys: part => (part.length === byKey.size ? calls : part.length),
         run: async part => {
           const rows = await em.find(meta.class, primaryKeyCondition(meta, part) as never, options as never);
           for (const row of rows as Entity[]) {

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import {
-  type Collection,
+  Collection,
   DataloaderType,
   DriverException,
   type EntityManager,
@@ -26,6 +26,8 @@ import type { Segment } from './fork-queue.ts';
  *   when the config's dataloader type says so; the first returns what load() gives, `init` copies a 1:M's items from it;
  * - `wrap(e).init()` is `em.findOne(Class, e, { refresh: true, … })`; `ScalarReference.load`, `wrap(e).populate` and
  *   `collection.load()` on a loaded collection are `em.populate(e | Set, hints, options)`;
+ * - `Collection.prototype.load` decides alone whether a loaded collection is loaded again;
+ * - `UnitOfWork.register(entity, data, { refresh })` replaces the entity's snapshot;
  * - `em.applyFilters`, `prepareOptions` and `getTransactionSessionContext` read filters, schema and session of `this`;
  * - `driver.count` configures one QueryBuilder from `driver.createQueryBuilder` and asks it for `getCount()`.
  *
@@ -47,6 +49,8 @@ export interface Takeover {
   loadCollection(em: EntityManager, collection: AnyCollection, options: LoadOptions): Promise<Entity[]>;
   countCollection(em: EntityManager, collection: AnyCollection, options: LoadOptions): Promise<number>;
   populate(em: EntityManager, entities: readonly Entity[], hints: unknown, options: LoadOptions): Promise<void>;
+  /** Whether a loaded collection holds something else than this `load()` asks for. */
+  holdsOther(collection: AnyCollection, options: LoadOptions): boolean;
   /** Called before filters, their parameters, schema or session of `em` change. */
   stateChanges(em: EntityManager): void;
   /** Called before the transaction of `em` begins or ends. */
@@ -55,8 +59,9 @@ export interface Takeover {
 
 const lone = Symbol('@mikrokit/batch-loader lone');
 
-/** MikroORM's own methods, which the takeover runs its statements with. */
+/** MikroORM's own methods, which the takeover runs its statements with, and what its prototypes ask the takeover. */
 interface Lone {
+  holdsOther(collection: AnyCollection, options: LoadOptions): boolean;
   findOne(entityName: unknown, where: unknown, options: LoadOptions): Promise<Entity | null>;
   populate(entities: readonly Entity[], hints: unknown, options: LoadOptions): Promise<unknown>;
 }
@@ -94,6 +99,7 @@ export class Seam {
     const Base = (config.get('entityManager') ?? defaultEntityManager(driver)) as unknown as EntityManagerClass;
     config.set('entityManager', this.#mixin(Base, takeover) as never);
     config.set('dataloader', DataloaderType.ALL);
+    reloadWhatHoldsOther();
     this.#noticeClose();
     this.#groupCounts();
   }
@@ -198,25 +204,33 @@ export class Seam {
 
     const Batched = class extends Untyped {
       readonly [lone]: Lone = {
+        holdsOther: (collection, options) => takeover.holdsOther(collection, options),
         findOne: (entityName, where, options) => super.findOne(entityName, where, options),
         populate: (entities, hints, options) => super.populate(entities, hints, options),
       };
 
       override getDataLoader(type: 'ref' | '1:m' | 'm:n' | 'count'): Promise<LoaderFacade> {
-        const em = this.getContext();
-        switch (type) {
-          case 'ref':
-            return Promise.resolve({
-              load: ([ref, options]) => takeover.loadReference(em, (ref as { unwrap(): Entity }).unwrap(), options),
-            });
-          case 'count':
-            return Promise.resolve({ load: ([it, options]) => takeover.countCollection(em, it as AnyCollection, options) });
-          default:
-            return Promise.resolve({ load: ([it, options]) => takeover.loadCollection(em, it as AnyCollection, options) });
-        }
+        return (this.getContext() as unknown as this).#facades[type === 'ref' || type === 'count' ? type : 'collection'];
       }
 
-      override findOne(entityName: unknown, where: unknown, options: LoadOptions = {}): Promise<Entity | null> {
+      // One promise per kind and fork: a load asks for it each time.
+      readonly #facades = {
+        ref: Promise.resolve<LoaderFacade>({
+          load: ([ref, options]) => takeover.loadReference(this.#self, (ref as { unwrap(): Entity }).unwrap(), options),
+        }),
+        collection: Promise.resolve<LoaderFacade>({
+          load: ([it, options]) => takeover.loadCollection(this.#self, it as AnyCollection, options),
+        }),
+        count: Promise.resolve<LoaderFacade>({
+          load: ([it, options]) => takeover.countCollection(this.#self, it as AnyCollection, options),
+        }),
+      };
+
+      get #self(): EntityManager {
+        return this as unknown as EntityManager;
+      }
+
+      override async findOne(entityName: unknown, where: unknown, options: LoadOptions = {}): Promise<Entity | null> {
         // wrap(e).init()
         if (options['refresh'] === true && options['dataloader'] !== false && Utils.isEntity(where) && helper(where).__em) {
           return takeover.loadReference(this.getContext(), where, options);
@@ -456,6 +470,40 @@ interface UntypedEntityManager {
   fork(options?: unknown): EntityManager;
 }
 
+const reloading = Symbol.for('@mikrokit/batch-loader reloading');
+
+/**
+ * `collection.load()` asks no loader once the collection is loaded, whatever it was loaded with: `load({ limit: 3 })`
+ * after `load({ limit: 2 })` would give two items, and `load()` after `load({ where })` some. There is no way in but the
+ * prototype; collections of an ORM without the extension pass through. It keeps no state.
+ */
+function reloadWhatHoldsOther(): void {
+  const prototype = Collection.prototype as unknown as { load: Load & { [reloading]?: true } };
+  const load = prototype.load;
+  if (load[reloading]) {
+    return;
+  }
+  const patched: typeof load = function (this: AnyCollection, options: LoadOptions = {}) {
+    const em = helper(this.owner).__em;
+    const own = em && (loneOf(em) as Lone | undefined);
+    if (
+      own === undefined ||
+      options['refresh'] === true ||
+      options['dataloader'] === false ||
+      this.isDirty() ||
+      !this.isInitialized(true) ||
+      !own.holdsOther(this, options)
+    ) {
+      return load.call(this, options);
+    }
+    return this.init({ refresh: false, ...options } as never);
+  };
+  patched[reloading] = true;
+  prototype.load = patched;
+}
+
+type Load = (this: AnyCollection, options?: LoadOptions) => Promise<AnyCollection>;
+
 function loneOf(em: EntityManager): Lone {
   return (em as unknown as { [lone]: Lone })[lone];
 }
@@ -549,11 +597,26 @@ export function serializedKey(entity: Entity): string {
   return helper(entity).getSerializedPrimaryKey();
 }
 
-/** `where` for these entities, by primary key. */
+/**
+ * `where` for these entities, by primary key.
+ *
+ * Numbers and uuids go into one parameter, an array (`id = any('{1,2,3}')`); MikroORM's `in (1, 2, 3)` builds, converts and
+ * quotes each value on its own, which for a large batch costs more than reading the rows. Other keys take that way.
+ */
 export function primaryKeyCondition(meta: EntityMetadata, entities: readonly Entity[]): object {
   const keys = entities.map(entity => Utils.getPrimaryKeyValues(entity, meta as never, true) as unknown);
-  return { [Utils.getPrimaryKeyHash(meta.primaryKeys)]: { $in: keys } };
+  const name = Utils.getPrimaryKeyHash(meta.primaryKeys);
+  return keys.length > 1 && !meta.compositePK && keys.every(isArraySafe)
+    ? { [name]: new Raw('any(?)', [`{${keys.join(',')}}`]) }
+    : { [name]: { $in: keys } };
 }
+
+/** Whether a key is written in an array literal as it is. Nothing but digits, hex digits and dashes gets there. */
+function isArraySafe(key: unknown): boolean {
+  return Number.isSafeInteger(key) || typeof key === 'bigint' || (typeof key === 'string' && UUID.test(key));
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** The relation that a collection belongs to. */
 export function relationOf(collection: AnyCollection): EntityProperty {
@@ -563,6 +626,11 @@ export function relationOf(collection: AnyCollection): EntityProperty {
 /** `loadItems()` reads a 1:M from what the loader returns, an M:N from the collection itself. */
 export function isOneToMany(relation: EntityProperty): boolean {
   return relation.kind === ReferenceKind.ONE_TO_MANY;
+}
+
+/** Filters of a collection load: the call's over the relation's own. */
+export function filtersOf(collection: AnyCollection, filters: unknown): unknown {
+  return QueryHelper.mergePropertyFilters(relationOf(collection).filters, filters as never);
 }
 
 /** Ordering of a collection load: the call's, the relation's, the target's, and with a limit its key to break ties. */
