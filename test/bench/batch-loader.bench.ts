@@ -67,7 +67,7 @@ async function openShelf({ cluster }: BenchContext, parents: number): Promise<Sh
 
 interface Fork {
   readonly em: EntityManager;
-  readonly authors: readonly { books: { load(): Promise<unknown> } }[];
+  readonly authors: readonly { books: { load(options?: object): Promise<unknown> } }[];
 }
 
 async function forkWithAuthors(orm: MikroORM): Promise<Fork> {
@@ -117,9 +117,15 @@ export const bench: Bench = {
         await using small = await openShelf(context, 500);
         await using large = await openShelf(context, 8_000);
         const { medians } = await interleave(
-          { small: withAuthors(small.batched, loadEach), large: withAuthors(large.batched, loadEach) },
-          { repetitions: 9 },
+          {
+            small: withAuthors(small.batched, loadEach),
+            large: withAuthors(large.batched, loadEach),
+            populateSmall: withAuthors(small.incumbent, populate),
+            populateLarge: withAuthors(large.incumbent, populate),
+          },
+          { repetitions: 15 },
         );
+        context.progress(`em.populate grows ${(medians.populateLarge / 8_000 / (medians.populateSmall / 500)).toPrecision(3)} ×`);
         return { value: medians.large / 8_000 / (medians.small / 500), unit: '×' };
       },
     },
@@ -206,7 +212,7 @@ export const bench: Bench = {
         );
         context.progress(`100 000 × em.populate: ${Math.round(populated / 1_024)} kB`);
         const loaded = await growth(shelf.batched, ({ authors }) =>
-          Promise.all(authors.map(author => author.books.load({ refresh: true } as never))),
+          Promise.all(authors.map(author => author.books.load({ refresh: true }))),
         );
         context.progress(`100 000 × collection.load(): ${Math.round(loaded / 1_024)} kB`);
         return { value: (loaded - populated) / 1_024, unit: 'kB' };
