@@ -9,12 +9,6 @@ export const LARGEST_FIRST = { population: 'desc', id: 'asc' } as const;
 export const LATEST_FIRST = { day: 'desc', traveller: 'asc', city: 'asc' } as const;
 
 /**
- * For a part of a collection. One query may reach a country on several paths and ask for another part on each, but the
- * collection holds one list, and MikroORM's `load()` is content with what it holds: `refresh` has it ask anew.
- */
-const PART = { refresh: true } as const;
-
-/**
  * One resolver for each field that is not simply a column. None of them knows of the others: each loads what its own
  * parent needs, as if there were only one. That is N+1 by the book, and left for the extension to deal with.
  */
@@ -54,13 +48,13 @@ export const resolvers = {
     neighbours: (country: Country) => country.borders.load(),
     neighbourCount: (country: Country) => country.borders.loadCount(),
     cities: (country: Country, args: Page & { minPopulation: number }) =>
-      country.cities.loadItems({ ...PART, ...page(args), where: atLeast(args.minPopulation), orderBy: LARGEST_FIRST }),
+      country.cities.loadItems({ ...page(args), where: atLeast(args.minPopulation), orderBy: LARGEST_FIRST }),
     cityCount: (country: Country) => country.cities.loadCount(),
   },
 
   City: {
     country: (city: City) => city.country.load(),
-    visits: (city: City, args: Page) => city.visits.loadItems({ ...PART, ...page(args), orderBy: LATEST_FIRST }),
+    visits: (city: City, args: Page) => city.visits.loadItems({ ...page(args), orderBy: LATEST_FIRST }),
     visitCount: (city: City) => city.visits.loadCount(),
   },
 
@@ -76,8 +70,7 @@ export const resolvers = {
 
   Traveller: {
     home: (traveller: Traveller) => traveller.home.load(),
-    visits: (traveller: Traveller, args: Page) =>
-      traveller.visits.loadItems({ ...PART, ...page(args), orderBy: LATEST_FIRST }),
+    visits: (traveller: Traveller, args: Page) => traveller.visits.loadItems({ ...page(args), orderBy: LATEST_FIRST }),
     visitCount: (traveller: Traveller) => traveller.visits.loadCount(),
   },
 
