@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { closeAfter } from '../harness/close-after.ts';
+import { removeDataDir } from '../harness/postgres.ts';
 
 const MAIN = join(import.meta.dirname, '../../examples/atlas/src/main.ts');
 /** Loading and tour together take some 20 seconds on two free cores. */
@@ -94,7 +95,11 @@ export function runAtlas(args: readonly string[], env?: NodeJS.ProcessEnv): Prom
 /** A folder for the embedded PostgreSQL, removed after the file. Register it before the process that uses it. */
 export function dataFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'atlas-'));
-  closeAfter(async () => rmSync(folder, { recursive: true, force: true }));
-  // Made again by whoever owns the servers, who need not be us.
-  return join(folder, 'data');
+  // Made by whoever owns the servers, who need not be us; for root its files lie elsewhere.
+  const dataDir = join(folder, 'data');
+  closeAfter(async () => {
+    removeDataDir(dataDir);
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return dataDir;
 }
