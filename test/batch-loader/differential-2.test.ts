@@ -9,7 +9,9 @@ test(`${CASES} random loads give what each gives alone (2 of 2)`, { timeout: 900
   const random = createRandom(undefined, 1);
   console.log(`differential test 2: MIKROKIT_SEED=${random.seed}`);
   const { calls, statements, dirtyAlone } = await compareWithLoneCalls(random, CASES);
-  console.log(`differential test 2: ${calls} calls, ${statements} statements; dirty in MikroORM itself: ${[...dirtyAlone].join(', ')}`);
+  console.log(
+    `differential test 2: ${calls} calls, ${statements} statements; dirty in MikroORM itself: ${[...dirtyAlone].join(', ')}`,
+  );
   expect(calls).toBeGreaterThanOrEqual(CASES);
   expect(statements).toBeLessThan(calls);
 });

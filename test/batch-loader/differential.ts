@@ -50,7 +50,12 @@ interface Alone {
   readonly dirty: readonly string[];
 }
 
-async function scenario(plain: MikroORM, batched: MikroORM, random: Random, alone: Map<string, Alone>): Promise<number> {
+async function scenario(
+  plain: MikroORM,
+  batched: MikroORM,
+  random: Random,
+  alone: Map<string, Alone>,
+): Promise<number> {
   const name = random.pick(BASES);
   const em = batched.em.fork();
   const bases = await baseEntities(em, name);
@@ -76,7 +81,10 @@ async function scenario(plain: MikroORM, batched: MikroORM, random: Random, alon
     expected.dirty.forEach(property => dirtyAlone.add(property));
   }
   const written = dirtyProperties(em).filter(property => !dirtyAlone.has(property));
-  expect(written, `seed ${random.seed}: loads from ${name} leave nothing to flush\n${calls.map(({ call }) => call.key).join('\n')}`).toEqual([]);
+  expect(
+    written,
+    `seed ${random.seed}: loads from ${name} leave nothing to flush\n${calls.map(({ call }) => call.key).join('\n')}`,
+  ).toEqual([]);
   return calls.length;
 }
 
@@ -128,7 +136,9 @@ function dirtyProperties(em: EntityManager): string[] {
   const uow = em.getUnitOfWork();
   uow.computeChangeSets();
   return [
-    ...uow.getChangeSets().flatMap(change => Object.keys(change.payload).map(property => `${change.meta.className}.${property}`)),
+    ...uow
+      .getChangeSets()
+      .flatMap(change => Object.keys(change.payload).map(property => `${change.meta.className}.${property}`)),
     ...uow.getCollectionUpdates().map(({ owner, property }) => `${owner.constructor.name}.${property.name}`),
   ];
 }

@@ -227,11 +227,39 @@ export const Toy = defineEntity({
 });
 
 export const ENTITIES = [
-  Tag, Publisher, Imprint, Author, Address, Profile, Book, Copy, Loan, Day, Slip, Person, Student, Teacher, Animal, Dog, Cat, Toy,
+  Tag,
+  Publisher,
+  Imprint,
+  Author,
+  Address,
+  Profile,
+  Book,
+  Copy,
+  Loan,
+  Day,
+  Slip,
+  Person,
+  Student,
+  Teacher,
+  Animal,
+  Dog,
+  Cat,
+  Toy,
 ];
 
 /** How many rows of the larger tables `fillLibrary` writes. */
-export const SIZES = { tags: 7, publishers: 4, authors: 9, books: 24, people: 8, animals: 6, toys: 14, loans: 30, days: 4, slips: 4 };
+export const SIZES = {
+  tags: 7,
+  publishers: 4,
+  authors: 9,
+  books: 24,
+  people: 8,
+  animals: 6,
+  toys: 14,
+  loans: 30,
+  days: 4,
+  slips: 4,
+};
 
 const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
@@ -257,51 +285,145 @@ export async function fillLibrary(orm: MikroORM, random: () => number): Promise<
       );
     }
   };
-  await insert('tag', range(SIZES.tags).map(id => ({ id, name: `tag ${id % 4}`, weight: id % 3 })));
-  await insert('publisher', range(SIZES.publishers).map(n => ({ id: uuid(n), name: `house ${n}`, code: `P${n}` })));
-  await insert('imprint', range(6).map(id => ({ id, label: `imprint ${id}`, publisher_id: maybe(`P${1 + int(SIZES.publishers)}`) })));
-  await insert('author', range(SIZES.authors).map(id => ({
-    id, name: `author ${id % 5}`, born: maybe(`19${10 + id}-0${1 + (id % 9)}-01`), bio: maybe(`bio of ${id}`), notes: maybe(`notes of ${id}`),
-    address_street: `street ${id % 3}`, address_city: `city ${id % 2}`, mentor_id: id === 1 ? null : maybe(1 + int(id - 1)),
-  })));
-  await insert('profile', range(SIZES.authors - 2).map(id => ({ id: `${9_007_199_254_740_990n + BigInt(id)}`, motto: `motto ${id}`, author_id: id })));
-  await insert('person', range(SIZES.people).map(id => {
-    const kind = pick(['student', 'teacher']);
-    return {
-      id, kind, name: `person ${id % 3}`,
-      school: kind === 'student' ? maybe(`school ${id % 2}`) : null, subject: kind === 'teacher' ? maybe(`subject ${id % 2}`) : null,
-    };
-  }));
-  await insert('book', range(SIZES.books).map(id => ({
-    id, title: pick([`Dune ${id}`, `dune ${id}`, `it's $1 ? -- ${id}`, `emma ${id % 3}`]), pages: 50 * (1 + int(8)), price: `${int(90)}.${10 + int(80)}`,
-    published: maybe(`2020-0${1 + int(9)}-1${int(9)}T0${int(9)}:30:00.123Z`), withdrawn: random() < 0.15, genre: pick(['novel', 'essay', 'poem']),
-    keywords: `{k${int(3)},k${3 + int(3)}}`, meta: maybe(JSON.stringify(random() < 0.5 ? { shelf: int(3) } : { shelf: int(3), mint: true })),
-    summary: maybe(`summary of ${id}`), author_id: 1 + int(SIZES.authors - 1), editor_id: maybe(1 + int(SIZES.authors)),
-    publisher_id: maybe(uuid(1 + int(SIZES.publishers))),
-  })));
-  const links = (table: string, left: string, lefts: number, right: string, rights: number, each: number): Promise<void> =>
-    insert(table, range(lefts).flatMap(l => Array.from({ length: int(each + 1) }, () => ({ [left]: l, [right]: 1 + int(rights) }))));
+  await insert(
+    'tag',
+    range(SIZES.tags).map(id => ({ id, name: `tag ${id % 4}`, weight: id % 3 })),
+  );
+  await insert(
+    'publisher',
+    range(SIZES.publishers).map(n => ({ id: uuid(n), name: `house ${n}`, code: `P${n}` })),
+  );
+  await insert(
+    'imprint',
+    range(6).map(id => ({ id, label: `imprint ${id}`, publisher_id: maybe(`P${1 + int(SIZES.publishers)}`) })),
+  );
+  await insert(
+    'author',
+    range(SIZES.authors).map(id => ({
+      id,
+      name: `author ${id % 5}`,
+      born: maybe(`19${10 + id}-0${1 + (id % 9)}-01`),
+      bio: maybe(`bio of ${id}`),
+      notes: maybe(`notes of ${id}`),
+      address_street: `street ${id % 3}`,
+      address_city: `city ${id % 2}`,
+      mentor_id: id === 1 ? null : maybe(1 + int(id - 1)),
+    })),
+  );
+  await insert(
+    'profile',
+    range(SIZES.authors - 2).map(id => ({
+      id: `${9_007_199_254_740_990n + BigInt(id)}`,
+      motto: `motto ${id}`,
+      author_id: id,
+    })),
+  );
+  await insert(
+    'person',
+    range(SIZES.people).map(id => {
+      const kind = pick(['student', 'teacher']);
+      return {
+        id,
+        kind,
+        name: `person ${id % 3}`,
+        school: kind === 'student' ? maybe(`school ${id % 2}`) : null,
+        subject: kind === 'teacher' ? maybe(`subject ${id % 2}`) : null,
+      };
+    }),
+  );
+  await insert(
+    'book',
+    range(SIZES.books).map(id => ({
+      id,
+      title: pick([`Dune ${id}`, `dune ${id}`, `it's $1 ? -- ${id}`, `emma ${id % 3}`]),
+      pages: 50 * (1 + int(8)),
+      price: `${int(90)}.${10 + int(80)}`,
+      published: maybe(`2020-0${1 + int(9)}-1${int(9)}T0${int(9)}:30:00.123Z`),
+      withdrawn: random() < 0.15,
+      genre: pick(['novel', 'essay', 'poem']),
+      keywords: `{k${int(3)},k${3 + int(3)}}`,
+      meta: maybe(JSON.stringify(random() < 0.5 ? { shelf: int(3) } : { shelf: int(3), mint: true })),
+      summary: maybe(`summary of ${id}`),
+      author_id: 1 + int(SIZES.authors - 1),
+      editor_id: maybe(1 + int(SIZES.authors)),
+      publisher_id: maybe(uuid(1 + int(SIZES.publishers))),
+    })),
+  );
+  const links = (
+    table: string,
+    left: string,
+    lefts: number,
+    right: string,
+    rights: number,
+    each: number,
+  ): Promise<void> =>
+    insert(
+      table,
+      range(lefts).flatMap(l => Array.from({ length: int(each + 1) }, () => ({ [left]: l, [right]: 1 + int(rights) }))),
+    );
   await links('author_tags', 'author_id', SIZES.authors, 'tag_id', SIZES.tags, 4);
   await links('author_friends', 'author_1_id', SIZES.authors, 'author_2_id', SIZES.authors, 4);
   await links('book_tags', 'book_id', SIZES.books, 'tag_id', SIZES.tags, 4);
   await links('book_readers', 'book_id', SIZES.books, 'person_id', SIZES.people, 3);
-  const copies = range(SIZES.books - 4).flatMap(book_id => range(int(4)).map(number => ({ book_id, number, shelf: `shelf ${number % 2}` })));
+  const copies = range(SIZES.books - 4).flatMap(book_id =>
+    range(int(4)).map(number => ({ book_id, number, shelf: `shelf ${number % 2}` })),
+  );
   await insert('copy', copies);
-  await insert('copy_marks', copies.flatMap(c => range(int(3)).map(() => ({ copy_book_id: c.book_id, copy_number: c.number, tag_id: 1 + int(SIZES.tags) }))));
-  await insert('day', range(SIZES.days).map(n => ({ at: `2024-03-0${n}T12:00:00.000Z`, weather: `weather ${n % 2}` })));
-  await insert('slip', range(SIZES.slips).map(n => ({ code: `db:slip-${n}`, colour: `colour ${n % 2}` })));
-  await insert('loan', range(SIZES.loans).map(id => {
-    const copy = pick(copies);
-    return {
-      id: `${9_007_199_254_740_990n + BigInt(id)}`, copy_book_id: copy.book_id, copy_number: copy.number, borrower_id: maybe(1 + int(SIZES.people)),
-      day_at: maybe(`2024-03-0${1 + int(SIZES.days)}T12:00:00.000Z`), slip_code: maybe(`db:slip-${1 + int(SIZES.slips)}`),
-    };
-  }));
-  await insert('animal', range(SIZES.animals).map(id => ({ id, name: `animal ${id}` })));
-  await insert('dog', range(SIZES.animals).filter(id => id % 2).map(id => ({ id, breed: `breed ${id}` })));
-  await insert('cat', range(SIZES.animals).filter(id => !(id % 2)).map(id => ({ id, lives: id })));
-  await insert('toy', range(SIZES.toys).map(id => {
-    const kind = pick(['author', 'book']);
-    return { id, label: `toy ${id}`, animal_id: maybe(1 + int(SIZES.animals)), about_type: kind, about_id: 1 + int(SIZES.authors) };
-  }));
+  await insert(
+    'copy_marks',
+    copies.flatMap(c =>
+      range(int(3)).map(() => ({ copy_book_id: c.book_id, copy_number: c.number, tag_id: 1 + int(SIZES.tags) })),
+    ),
+  );
+  await insert(
+    'day',
+    range(SIZES.days).map(n => ({ at: `2024-03-0${n}T12:00:00.000Z`, weather: `weather ${n % 2}` })),
+  );
+  await insert(
+    'slip',
+    range(SIZES.slips).map(n => ({ code: `db:slip-${n}`, colour: `colour ${n % 2}` })),
+  );
+  await insert(
+    'loan',
+    range(SIZES.loans).map(id => {
+      const copy = pick(copies);
+      return {
+        id: `${9_007_199_254_740_990n + BigInt(id)}`,
+        copy_book_id: copy.book_id,
+        copy_number: copy.number,
+        borrower_id: maybe(1 + int(SIZES.people)),
+        day_at: maybe(`2024-03-0${1 + int(SIZES.days)}T12:00:00.000Z`),
+        slip_code: maybe(`db:slip-${1 + int(SIZES.slips)}`),
+      };
+    }),
+  );
+  await insert(
+    'animal',
+    range(SIZES.animals).map(id => ({ id, name: `animal ${id}` })),
+  );
+  await insert(
+    'dog',
+    range(SIZES.animals)
+      .filter(id => id % 2)
+      .map(id => ({ id, breed: `breed ${id}` })),
+  );
+  await insert(
+    'cat',
+    range(SIZES.animals)
+      .filter(id => !(id % 2))
+      .map(id => ({ id, lives: id })),
+  );
+  await insert(
+    'toy',
+    range(SIZES.toys).map(id => {
+      const kind = pick(['author', 'book']);
+      return {
+        id,
+        label: `toy ${id}`,
+        animal_id: maybe(1 + int(SIZES.animals)),
+        about_type: kind,
+        about_id: 1 + int(SIZES.authors),
+      };
+    }),
+  );
 }

@@ -12,7 +12,9 @@ import { pkOf, viewCollection, viewEntity, type View } from './view.ts';
 type AnyEntity = Record<string, unknown> & object;
 type EntityName = { name: string } & object;
 // The library's entities, by name: the calls are made by name, as the generator is.
-export const E = Object.fromEntries(library.ENTITIES.map(entity => [entity.meta.className, entity])) as unknown as Record<string, never>;
+export const E = Object.fromEntries(
+  library.ENTITIES.map(entity => [entity.meta.className, entity]),
+) as unknown as Record<string, never>;
 
 export interface RandomCall {
   readonly key: string;
@@ -102,9 +104,15 @@ function condition(entity: string, random: Random): Variant {
           () => plain({ mentor: { name: `author ${n % 5}` } }),
         ])();
       case 'Copy':
-        return random.pick<() => Variant>([() => plain({ shelf: `shelf ${n % 2}` }), () => plain({ number: { $gt: n % 3 } })])();
+        return random.pick<() => Variant>([
+          () => plain({ shelf: `shelf ${n % 2}` }),
+          () => plain({ number: { $gt: n % 3 } }),
+        ])();
       case 'Person':
-        return random.pick<() => Variant>([() => plain({ name: `person ${n % 3}` }), () => plain({ kind: { $ne: 'student' } })])();
+        return random.pick<() => Variant>([
+          () => plain({ name: `person ${n % 3}` }),
+          () => plain({ kind: { $ne: 'student' } }),
+        ])();
       case 'Imprint':
         return plain({ label: { $ne: `imprint ${n}` } });
       default:
@@ -131,12 +139,24 @@ interface Relation {
 const BOOK = {
   target: 'Book',
   populate: ['editor'],
-  orders: [{ title: 'asc', id: 'asc' }, { pages: 'desc', id: 'asc' }, { price: 'asc', id: 'desc' }, { author: { name: 'asc' }, id: 'asc' }],
+  orders: [
+    { title: 'asc', id: 'asc' },
+    { pages: 'desc', id: 'asc' },
+    { price: 'asc', id: 'desc' },
+    { author: { name: 'asc' }, id: 'asc' },
+  ],
   fields: ['title', 'pages'],
 } as const;
 // Never the relation back to the owner: with it MikroORM empties the collection that it is loading, `Person.loans` for one.
 const LOAN = { target: 'Loan', populate: ['copy'], orders: [{ id: 'desc' }, { borrower: 'asc', id: 'asc' }] } as const;
-const TAG = { target: 'Tag', orders: [{ name: 'asc', id: 'asc' }, { weight: 'desc', id: 'asc' }], fields: ['name'] } as const;
+const TAG = {
+  target: 'Tag',
+  orders: [
+    { name: 'asc', id: 'asc' },
+    { weight: 'desc', id: 'asc' },
+  ],
+  fields: ['name'],
+} as const;
 const AUTHOR = { target: 'Author', orders: [{ name: 'desc', id: 'asc' }], fields: ['name'] } as const;
 
 export const COLLECTIONS: readonly Relation[] = [
@@ -197,14 +217,23 @@ export function randomCall(owner: string, pk: string, random: Random): RandomCal
   const references = REFERENCES.filter(relation => relation.owner === owner);
   const collections = COLLECTIONS.filter(relation => relation.owner === owner);
   const kinds = [
-    ...references.flatMap(relation => [() => referenceCall(relation, pk, random), () => referenceCall(relation, pk, random)]),
+    ...references.flatMap(relation => [
+      () => referenceCall(relation, pk, random),
+      () => referenceCall(relation, pk, random),
+    ]),
     ...collections.flatMap(relation => [
       () => collectionCall(relation, pk, random),
       () => collectionCall(relation, pk, random),
       () => collectionCall(relation, pk, random),
       () => countCall(relation, pk, random),
     ]),
-    ...(owner === 'Author' ? [() => scalarCall(owner, 'bio', pk), () => populateCall(owner, 'notes', pk), () => populateCall(owner, 'profile', pk)] : []),
+    ...(owner === 'Author'
+      ? [
+          () => scalarCall(owner, 'bio', pk),
+          () => populateCall(owner, 'notes', pk),
+          () => populateCall(owner, 'profile', pk),
+        ]
+      : []),
     ...(owner === 'Book' ? [() => scalarCall(owner, 'summary', pk)] : []),
     ...(['Author', 'Book', 'Copy'].includes(owner) ? [() => initCall(owner, pk)] : []),
     ...(owner === 'Book' ? [() => missingCall(random)] : []),
@@ -241,7 +270,10 @@ function referenceCall(relation: Relation, pk: string, random: Random): RandomCa
       if (reference == null) {
         return { missingReference: reference === null };
       }
-      const given = { ...Object.assign({}, ...options.map(o => o.value())), ...(late ? { refresh: true } : {}) } as object;
+      const given = {
+        ...Object.assign({}, ...options.map(o => o.value())),
+        ...(late ? { refresh: true } : {}),
+      } as object;
       const loaded = await (orFail ? reference.loadOrFail(given as never) : reference.load(given as never));
       return viewEntity(loaded as AnyEntity | null, { fields, populate });
     },
@@ -251,12 +283,19 @@ function referenceCall(relation: Relation, pk: string, random: Random): RandomCa
 function collectionCall(relation: Relation, pk: string, random: Random): RandomCall {
   const where = random.chance(0.5) ? condition(relation.target, random) : undefined;
   const order = relation.orders && random.chance(0.4) ? random.pick(relation.orders) : undefined;
-  const paging = random.chance(0.25) && relation.orders ? { limit: random.int(4), ...(random.chance(0.4) ? { offset: random.int(3) } : {}) } : undefined;
+  const paging =
+    random.chance(0.25) && relation.orders
+      ? { limit: random.int(4), ...(random.chance(0.4) ? { offset: random.int(3) } : {}) }
+      : undefined;
   // With a to-many join, MikroORM's own limit counts rows, not items; neither form is right then. And `matching()`, the
   // lone form of a limit, takes no condition on the relation back to the owner.
-  const limited = paging !== undefined && !(where && /tags|copies|copy|author|mentor|publisher|borrower|day|slip/.test(where.key)) ? paging : undefined;
+  const limited =
+    paging !== undefined && !(where && /tags|copies|copy|author|mentor|publisher|borrower|day|slip/.test(where.key))
+      ? paging
+      : undefined;
   const populate = relation.populate && !limited && random.chance(0.2) ? [random.pick(relation.populate)] : undefined;
-  const fields = !populate && !limited && !order && relation.fields && random.chance(0.15) ? relation.fields : undefined;
+  const fields =
+    !populate && !limited && !order && relation.fields && random.chance(0.15) ? relation.fields : undefined;
   const filter = populate ? undefined : filters(relation.target, random);
   const ordering = order ?? (limited ? relation.orders![0]! : undefined);
   const options: Variant[] = [
@@ -266,7 +305,8 @@ function collectionCall(relation: Relation, pk: string, random: Random): RandomC
     ...(fields ? [plain({ fields: fields.map(field => `${relation.name}.${field}`) })] : []),
     ...(filter ? [filter] : []),
   ];
-  const given = (): Record<string, unknown> => Object.assign({}, ...options.map(o => o.value())) as Record<string, unknown>;
+  const given = (): Record<string, unknown> =>
+    Object.assign({}, ...options.map(o => o.value())) as Record<string, unknown>;
   // MikroORM's init(), which refreshes, fails with a condition where the target has a polymorphic relation.
   const method = random.pick(limited ? (['loadItems', 'load'] as const) : (['loadItems', 'load', 'init'] as const));
   const shown = { ordered: ordering !== undefined, flags: limited === undefined, fields, populate };
@@ -277,7 +317,11 @@ function collectionCall(relation: Relation, pk: string, random: Random): RandomC
     async make(base) {
       const collection = at(base, relation.name) as Collection<AnyEntity>;
       const result = await collection[method]({ ...given(), ...limited } as never);
-      return viewCollection(collection, method === 'loadItems' ? (result as AnyEntity[]) : collection.getItems(false), shown);
+      return viewCollection(
+        collection,
+        method === 'loadItems' ? (result as AnyEntity[]) : collection.getItems(false),
+        shown,
+      );
     },
     ...(limited && {
       async lone(base: AnyEntity) {
@@ -286,14 +330,19 @@ function collectionCall(relation: Relation, pk: string, random: Random): RandomC
         return viewCollection(collection, items, shown);
       },
     }),
-    ...(!limited && where?.key.startsWith('{"$not"') && {
-      // Alone, MikroORM takes the $not for an operator on the primary key and throws.
-      async lone(base: AnyEntity) {
-        const collection = at(base, relation.name) as Collection<AnyEntity>;
-        const result = await collection[method]({ ...given(), where: { $and: [where.value()] } } as never);
-        return viewCollection(collection, method === 'loadItems' ? (result as AnyEntity[]) : collection.getItems(false), shown);
-      },
-    }),
+    ...(!limited &&
+      where?.key.startsWith('{"$not"') && {
+        // Alone, MikroORM takes the $not for an operator on the primary key and throws.
+        async lone(base: AnyEntity) {
+          const collection = at(base, relation.name) as Collection<AnyEntity>;
+          const result = await collection[method]({ ...given(), where: { $and: [where.value()] } } as never);
+          return viewCollection(
+            collection,
+            method === 'loadItems' ? (result as AnyEntity[]) : collection.getItems(false),
+            shown,
+          );
+        },
+      }),
   };
 }
 
@@ -306,13 +355,20 @@ function countCall(relation: Relation, pk: string, random: Random): RandomCall {
     async make(base) {
       const collection = at(base, relation.name) as Collection<AnyEntity>;
       // refresh: a collection that another call has loaded knows its count already
-      return collection.loadCount({ refresh: true, ...(where && { where: where.value() }), ...(filter?.value() as object) } as never);
+      return collection.loadCount({
+        refresh: true,
+        ...(where && { where: where.value() }),
+        ...(filter?.value() as object),
+      } as never);
     },
     async lone(base, em) {
       const collection = at(base, relation.name) as Collection<AnyEntity>;
       if (collection.property.kind === 'm:n' && !collection.property.inversedBy && !collection.property.mappedBy) {
         // MikroORM cannot count a one-sided M:N alone: it looks for a property named undefined.
-        const items = await collection.matching({ ...(where && { where: where.value() }), ...(filter?.value() as object) } as never);
+        const items = await collection.matching({
+          ...(where && { where: where.value() }),
+          ...(filter?.value() as object),
+        } as never);
         return new Set(items.map(item => pkOf(item))).size;
       }
       void em;
@@ -354,15 +410,28 @@ function initCall(owner: string, pk: string): RandomCall {
 
 /** A reference to a row that is not there, or that a filter hides. */
 function missingCall(random: Random): RandomCall {
-  const [name, id] = random.pick([['Author', 900 + random.int(3)], ['Tag', 900], ['Book', 1 + random.int(30)]] as const);
+  const [name, id] = random.pick([
+    ['Author', 900 + random.int(3)],
+    ['Tag', 900],
+    ['Book', 1 + random.int(30)],
+  ] as const);
   const orFail = random.chance(0.5);
   return {
     key: `reference(${name}, ${id}).${orFail ? 'loadOrFail' : 'load'}()`,
     target: `reference ${name} ${id}`,
     make: async (_base, em, late) => {
-      const reference = em.getReference(E[name] as never, id as never, { wrapped: true } as never) as unknown as Ref<AnyEntity>;
+      const reference = em.getReference(
+        E[name] as never,
+        id as never,
+        { wrapped: true } as never,
+      ) as unknown as Ref<AnyEntity>;
       const options = late || name === 'Book' ? { refresh: true } : {};
-      return viewEntity((await (orFail ? reference.loadOrFail(options as never) : reference.load(options as never))) as AnyEntity | null, {});
+      return viewEntity(
+        (await (orFail
+          ? reference.loadOrFail(options as never)
+          : reference.load(options as never))) as AnyEntity | null,
+        {},
+      );
     },
   };
 }

@@ -28,7 +28,12 @@ export function viewEntity(entity: AnyEntity | null | undefined, shown: Shown): 
   const properties: Record<string, View> = {};
   for (const property of helper.__meta.props as EntityProperty[]) {
     const name = property.name;
-    if (property.kind === '1:m' || property.kind === 'm:n' || property.lazy || (shown.fields && !shown.fields.includes(name) && !property.primary)) {
+    if (
+      property.kind === '1:m' ||
+      property.kind === 'm:n' ||
+      property.lazy ||
+      (shown.fields && !shown.fields.includes(name) && !property.primary)
+    ) {
       continue;
     }
     // A populated entity's inverse 1:1 is known when it was loaded before, alone it is not.
@@ -39,7 +44,9 @@ export function viewEntity(entity: AnyEntity | null | undefined, shown: Shown): 
       continue;
     }
     const value = entity[name];
-    properties[name] = shown.populate?.includes(name) ? viewEntity(Reference.unwrapReference(value as AnyEntity) as AnyEntity, { nested: true }) : viewValue(value);
+    properties[name] = shown.populate?.includes(name)
+      ? viewEntity(Reference.unwrapReference(value as AnyEntity) as AnyEntity, { nested: true })
+      : viewValue(value);
   }
   return { class: entity.constructor.name, initialized: helper.__initialized, properties };
 }
@@ -64,13 +71,22 @@ export interface ShownCollection extends Shown {
 }
 
 /** A collection and its items as its caller finds them. */
-export function viewCollection(collection: Collection<AnyEntity>, items: readonly AnyEntity[], shown: ShownCollection): View {
+export function viewCollection(
+  collection: Collection<AnyEntity>,
+  items: readonly AnyEntity[],
+  shown: ShownCollection,
+): View {
   const views = items.map(item => ({ key: pkOf(item), item: viewEntity(item, shown) }));
   if (!shown.ordered) {
     views.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
   }
   return {
     items: views,
-    ...(shown.flags && { initialized: collection.isInitialized(), fully: collection.isInitialized(true), partial: collection.isPartial(), dirty: collection.isDirty() }),
+    ...(shown.flags && {
+      initialized: collection.isInitialized(),
+      fully: collection.isInitialized(true),
+      partial: collection.isPartial(),
+      dirty: collection.isDirty(),
+    }),
   };
 }

@@ -54,7 +54,11 @@ async function openShelf({ cluster }: BenchContext, parents: number): Promise<Sh
   );
   await connection.execute('analyze');
   const url = batched.config.get('clientUrl')!;
-  const incumbent = await createOrm({ ...(url === undefined ? {} : { url }), entities, dataloader: DataloaderType.ALL });
+  const incumbent = await createOrm({
+    ...(url === undefined ? {} : { url }),
+    entities,
+    dataloader: DataloaderType.ALL,
+  });
   return {
     batched,
     incumbent,
@@ -125,7 +129,9 @@ export const bench: Bench = {
           },
           { repetitions: 15 },
         );
-        context.progress(`em.populate grows ${(medians.populateLarge / 8_000 / (medians.populateSmall / 500)).toPrecision(3)} ×`);
+        context.progress(
+          `em.populate grows ${(medians.populateLarge / 8_000 / (medians.populateSmall / 500)).toPrecision(3)} ×`,
+        );
         return { value: medians.large / 8_000 / (medians.small / 500), unit: '×' };
       },
     },
@@ -177,7 +183,13 @@ export const bench: Bench = {
           const queue = new ForkQueue<object>(createSchedule('immediate'));
           const answered = await Promise.all(
             keys.map(key =>
-              queue.load(scope, 'shape', () => ({ dedupe: true, run: batch => Promise.resolve(batch) }), key, undefined),
+              queue.load(
+                scope,
+                'shape',
+                () => ({ dedupe: true, run: batch => Promise.resolve(batch) }),
+                key,
+                queue.current(undefined),
+              ),
             ),
           );
           if (answered.length !== KEYS || answered[17] !== keys[17]) {

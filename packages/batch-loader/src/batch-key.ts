@@ -77,7 +77,7 @@ export function createKeyOf(rawFragment: (candidate: unknown) => RawLike | undef
       .join(',')}}`;
   };
 
-  const listKey = (list: readonly unknown[]): string => `[${list.map(item => keyOf(item)).join(',')}]`;
+  const listKey = (list: readonly unknown[]): string => `[${Array.from(list, item => keyOf(item)).join(',')}]`;
 
   const keyOf = (value: unknown): string => {
     switch (typeof value) {

@@ -5,12 +5,12 @@ import { createSchedule } from './batch-window.ts';
 import { CollectionContents } from './collection-contents.ts';
 import { type CollectionStates, loadCollection } from './collection-loads.ts';
 import { countCollection } from './count-loads.ts';
-import { ForkQueue } from './fork-queue.ts';
-import type { LoadContext } from './load-context.ts';
+import { ForkQueue, type Segment } from './fork-queue.ts';
+import { type LoadContext, refuseForeign } from './load-context.ts';
 import { type BatchLoaderOptions, resolveOptions } from './options.ts';
 import { populate } from './populate-loads.ts';
 import { loadReference } from './reference-loads.ts';
-import { Seam, rawFragment } from './seam.ts';
+import { type Loaders, Seam, rawFragment } from './seam.ts';
 
 /** The extension, for MikroORM's `extensions: [...]`. One may be given to several ORMs. */
 export interface BatchLoader {
@@ -57,13 +57,32 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
           return queue;
         },
       };
+      const segmentOf = (em: EntityManager): Segment<EntityManager> =>
+        context.queueOf(em).current(em.getTransactionContext());
+      // One set per segment: a load takes its place in the segment that is open when it is called.
+      const loaders = new WeakMap<Segment<EntityManager>, Loaders>();
+      const createLoaders = (em: EntityManager, segment: Segment<EntityManager>): Loaders => ({
+        reference: (entity, loadOptions) => loadReference(context, em, segment, entity, loadOptions),
+        collection: (collection, loadOptions) =>
+          loadCollection(context, collections, em, segment, collection, loadOptions),
+        count: (collection, loadOptions) => countCollection(context, em, segment, collection, loadOptions),
+      });
       seam.install({
-        loadReference: (em, entity, loadOptions) => loadReference(context, em, entity, loadOptions),
-        loadCollection: (em, collection, loadOptions) => loadCollection(context, collections, em, collection, loadOptions),
-        countCollection: (em, collection, loadOptions) => countCollection(context, em, collection, loadOptions),
-        populate: (em, entities, hints, loadOptions) => populate(context, em, entities, hints, loadOptions),
+        loaders(em) {
+          const segment = segmentOf(em);
+          let own = loaders.get(segment);
+          if (own === undefined) {
+            own = createLoaders(em, segment);
+            loaders.set(segment, own);
+          }
+          return own;
+        },
+        populate: (em, entities, hints, loadOptions) =>
+          populate(context, em, segmentOf(em), entities, hints, loadOptions),
+        refuseForeign,
         holdsOther: (collection, loadOptions) => collections.contents.differ(collection, loadOptions),
-        stateChanges: em => queues.get(em)?.freeze(() => em.fork({ keepTransactionContext: true, disableContextResolution: true })),
+        stateChanges: em =>
+          queues.get(em)?.freeze(() => em.fork({ keepTransactionContext: true, disableContextResolution: true })),
         settle: async em => queues.get(em)?.settle(),
       });
     },

@@ -35,11 +35,20 @@ export function createSchedule(window: BatchWindow): Schedule {
         dispatch();
       }
     };
-    try {
-      window(once);
-    } catch (error) {
-      process.emitWarning(`batchLoader({ batchWindow }) threw, the batch is sent with 'immediate': ${String(error)}`, 'MikrokitWarning');
+    const failed = (error: unknown): void => {
+      process.emitWarning(
+        `batchLoader({ batchWindow }) threw, the batch is sent with 'immediate': ${String(error)}`,
+        'MikrokitWarning',
+      );
       setImmediateOnce(once);
+    };
+    try {
+      const result: unknown = window(once);
+      if (result instanceof Promise) {
+        result.catch(failed);
+      }
+    } catch (error) {
+      failed(error);
     }
   };
 }

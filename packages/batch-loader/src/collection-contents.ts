@@ -29,7 +29,8 @@ export class CollectionContents {
   /** @param options with filters and orders of the relation merged in, as MikroORM gives them to its loader */
   remember(collection: AnyCollection, options: LoadOptions, where: unknown): void {
     const { limit, offset, filters, orderBy, fields, exclude } = options;
-    const plain = (where ?? limit ?? offset ?? filters ?? fields ?? exclude) === undefined && (orderBy as unknown[]).length === 0;
+    const plain =
+      (where ?? limit ?? offset ?? filters ?? fields ?? exclude) === undefined && (orderBy as unknown[]).length === 0;
     if (!plain) {
       this.#contents.set(collection, this.#asked(collection, { ...options, where }));
     } else if (this.#contents.has(collection)) {
@@ -52,7 +53,11 @@ export class CollectionContents {
     const { where, limit, offset, filters, orderBy, fields, exclude } = options;
     const order = orderOf(relationOf(collection), orderBy, false);
     return {
-      items: optionsKey({ where: isEmptyCondition(where) ? undefined : where, limit, offset, filters }, this.#keyOf, NO_NAMES),
+      items: optionsKey(
+        { where: isEmptyCondition(where) ? undefined : where, limit, offset, filters },
+        this.#keyOf,
+        NO_NAMES,
+      ),
       order: order.length === 0 ? '' : this.#keyOf(order),
       fields: optionsKey({ fields, exclude }, this.#keyOf, NO_NAMES),
     };

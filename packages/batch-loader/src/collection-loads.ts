@@ -4,11 +4,27 @@ import type { EntityManager } from '@mikro-orm/core';
 import { optionsKey } from './batch-key.ts';
 import { chunks } from './chunks.ts';
 import { type CollectionContents, isEmptyCondition } from './collection-contents.ts';
-import { type CollectionCall, type CollectionShape, NO_LIMIT, canStandTogether, loadCollections, whereKind } from './collection-statement.ts';
+import {
+  type CollectionCall,
+  type CollectionShape,
+  NO_LIMIT,
+  canStandTogether,
+  loadCollections,
+  whereKind,
+} from './collection-statement.ts';
 import { BatchLoaderError } from './errors.ts';
 import type { Segment } from './fork-queue.ts';
 import { type LoadContext, NEUTRAL_OPTIONS, asError, assertLoadable, runStatement } from './load-context.ts';
-import { type AnyCollection, type Entity, type LoadOptions, isOneToMany, metadataOf, orderOf, relationOf, schemaOf } from './seam.ts';
+import {
+  type AnyCollection,
+  type Entity,
+  type LoadOptions,
+  isOneToMany,
+  metadataOf,
+  orderOf,
+  relationOf,
+  schemaOf,
+} from './seam.ts';
 import { planStatements } from './where-parts.ts';
 
 interface Pending {
@@ -39,6 +55,7 @@ export function loadCollection(
   context: LoadContext,
   states: CollectionStates,
   em: EntityManager,
+  segment: Segment<EntityManager>,
   collection: AnyCollection,
   options: LoadOptions,
   force: boolean = collection.isInitialized(),
@@ -54,16 +71,18 @@ export function loadCollection(
   if (other !== undefined) {
     return other.key === key
       ? other.items
-      : delivered(other.items).then(() => loadCollection(context, states, em, collection, options, true));
+      : delivered(other.items).then(() => loadCollection(context, states, em, segment, collection, options, true));
   }
   assertLoadable(context, em, owner);
-  const items = context.queueOf(em).load<CollectionCall, Entity[]>(
-    metadataOf(owner),
-    shapeKey,
-    () => ({ dedupe: false, run: (calls, segment) => run(context, states, em, segment, calls, shape) }),
-    { collection, owner, where, whereKey, force: force || where !== undefined || shape.limited },
-    em.getTransactionContext(),
-  );
+  const items = context
+    .queueOf(em)
+    .load<CollectionCall, Entity[]>(
+      metadataOf(owner),
+      shapeKey,
+      () => ({ dedupe: false, run: (calls, sent) => run(context, states, em, sent, calls, shape) }),
+      { collection, owner, where, whereKey, force: force || where !== undefined || shape.limited },
+      segment,
+    );
   states.pending.set(collection, { key, items });
   return items;
 }
@@ -72,10 +91,21 @@ function shapeOf(collection: AnyCollection, options: LoadOptions): CollectionSha
   const limit = validCount(collection, options, 'limit');
   const offset = validCount(collection, options, 'offset');
   const limited = limit !== undefined || offset !== undefined;
-  return { options, limit, offset, limited, order: limited ? orderOf(relationOf(collection), options['orderBy'], true) : (options['orderBy'] as object[]) };
+  return {
+    options,
+    limit,
+    offset,
+    limited,
+    order: limited ? orderOf(relationOf(collection), options['orderBy'], true) : (options['orderBy'] as object[]),
+  };
 }
 
-function keyOfShape({ keyOf }: LoadContext, { owner, property }: AnyCollection, shape: CollectionShape, where: unknown): string {
+function keyOfShape(
+  { keyOf }: LoadContext,
+  { owner, property }: AnyCollection,
+  shape: CollectionShape,
+  where: unknown,
+): string {
   const order = shape.order.length === 0 ? '' : keyOf(shape.order);
   const paging = shape.limited ? `${shape.limit},${shape.offset}` : '';
   return `collection|${property.name}|${schemaOf(owner) ?? ''}|${whereKind(where)}|${paging}|${order}|${optionsKey(shape.options, keyOf, EXCEPT)}`;

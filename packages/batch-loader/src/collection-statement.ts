@@ -69,7 +69,9 @@ export async function loadCollections(
         schema: collectionSchema(collection),
         where: { [name]: conditionFor(calls) },
         orderBy: { [name]: order },
-        ...(limited ? { populateHints: withLimit(options['populateHints'], name, limit ?? NO_LIMIT, offset ?? 0) } : {}),
+        ...(limited
+          ? { populateHints: withLimit(options['populateHints'], name, limit ?? NO_LIMIT, offset ?? 0) }
+          : {}),
       }),
   );
   let items = 0;
@@ -100,7 +102,13 @@ function conditionFor(calls: readonly CollectionCall[]): unknown {
   const groups = Map.groupBy(calls, call => call.whereKey);
   return {
     $or: [...groups.values()].map(group => ({
-      $and: [ownerCondition(relation, group.map(call => call.owner)), group[0]!.where],
+      $and: [
+        ownerCondition(
+          relation,
+          group.map(call => call.owner),
+        ),
+        group[0]!.where,
+      ],
     })),
   };
 }

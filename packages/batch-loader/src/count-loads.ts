@@ -30,19 +30,22 @@ const EXCEPT = new Set([...NEUTRAL_OPTIONS, 'where']);
 export function countCollection(
   context: LoadContext,
   em: EntityManager,
+  segment: Segment<EntityManager>,
   collection: AnyCollection,
   options: LoadOptions,
 ): Promise<number> {
   const owner = collection.owner;
   assertLoadable(context, em, owner);
   const { where, ...rest } = options;
-  return context.queueOf(em).load<CountCall, number>(
-    metadataOf(owner),
-    `count|${relationOf(collection).name}|${schemaOf(owner) ?? ''}|${optionsKey(rest, context.keyOf, EXCEPT)}`,
-    () => ({ dedupe: false, run: (calls, segment) => run(context, em, segment, calls, rest) }),
-    { collection, owner, where, whereKey: where === undefined ? '' : context.keyOf(where) },
-    em.getTransactionContext(),
-  );
+  return context
+    .queueOf(em)
+    .load<CountCall, number>(
+      metadataOf(owner),
+      `count|${relationOf(collection).name}|${schemaOf(owner) ?? ''}|${optionsKey(rest, context.keyOf, EXCEPT)}`,
+      () => ({ dedupe: false, run: (calls, sent) => run(context, em, sent, calls, rest) }),
+      { collection, owner, where, whereKey: where === undefined ? '' : context.keyOf(where) },
+      segment,
+    );
 }
 
 async function run(
@@ -74,7 +77,10 @@ async function run(
               (target && (await countOwners(context, em, target, owners, part!.where, options))) ??
               new Map(
                 await Promise.all(
-                  owners.map(async owner => [owner, await countAlone(em, collectionOf.get(owner)!, part!.where, options)] as const),
+                  owners.map(
+                    async owner =>
+                      [owner, await countAlone(em, collectionOf.get(owner)!, part!.where, options)] as const,
+                  ),
                 ),
               );
             for (const owner of owners) {

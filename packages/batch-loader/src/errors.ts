@@ -24,7 +24,12 @@ export class OptionsError extends Error {
  * - `TRANSACTION_ENDED`: the transaction was over before the load was sent.
  */
 export type BatchLoaderErrorCode =
-  'CLOSED' | 'DETACHED' | 'FOREIGN_ENTITY' | 'ARGUMENT' | 'TRANSACTION_ABORTED' | 'TRANSACTION_ENDED';
+  | 'CLOSED'
+  | 'DETACHED'
+  | 'FOREIGN_ENTITY'
+  | 'ARGUMENT'
+  | 'TRANSACTION_ABORTED'
+  | 'TRANSACTION_ENDED';
 
 /** A lazy load that the batch loader refuses or that failed with its batch; `code` tells which, `cause` what began it. */
 export class BatchLoaderError extends Error {

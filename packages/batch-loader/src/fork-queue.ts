@@ -57,10 +57,18 @@ export interface Shape<Key, Value, Fork> {
 export class ForkQueue<Fork> {
   readonly #schedule: Schedule;
   #open: OpenSegment<Fork> | undefined;
+  /** Segments whose window has not closed: the open one, and frozen ones. */
+  readonly #scheduled = new Set<OpenSegment<Fork>>();
   readonly #running = new Map<Promise<unknown>, Segment<Fork>>();
 
   constructor(schedule: Schedule) {
     this.#schedule = schedule;
+  }
+
+  /** The segment that a call made now belongs to. */
+  current(transaction: unknown): Segment<Fork> {
+    const open = this.#open;
+    return open !== undefined && open.transaction === transaction ? open : this.#openSegment(transaction);
   }
 
   /**
@@ -70,18 +78,19 @@ export class ForkQueue<Fork> {
    * @param shapeKey tells shapes apart, as text: everything else that needs a statement of its own
    * @param createShape called for the first call of a shape in a window
    * @param key the call itself, what the shape's `run` gets
-   * @param transaction the transaction that is open on the fork
+   * @param place the segment that the call was made in; if that is closed by now, the open one takes it
    */
   load<Key extends object, Value>(
     scope: object,
     shapeKey: string,
     createShape: () => Shape<Key, Value, Fork>,
     key: Key,
-    transaction: unknown,
+    place: Segment<Fork>,
   ): Promise<Value> {
-    let segment = this.#open;
-    if (segment === undefined || segment.transaction !== transaction) {
-      segment = this.#openSegment(transaction);
+    let segment = place as OpenSegment<Fork>;
+    if (segment.closed) {
+      segment =
+        place.frozen === undefined ? (this.current(place.transaction) as OpenSegment<Fork>) : this.#reopen(segment);
     }
     let byKey = segment.loaders.get(scope);
     if (byKey === undefined) {
@@ -102,11 +111,8 @@ export class ForkQueue<Fork> {
    * from `snapshot()`, which is taken only if there are any.
    */
   freeze(snapshot: () => Fork): void {
-    const affected = [...this.#running.values()].filter(segment => segment.frozen === undefined);
-    if (this.#open) {
-      affected.push(this.#open);
-      this.#open = undefined;
-    }
+    this.#open = undefined;
+    const affected = [...this.#running.values(), ...this.#scheduled].filter(segment => segment.frozen === undefined);
     if (affected.length > 0) {
       const frozen = snapshot();
       for (const segment of affected) {
@@ -117,15 +123,28 @@ export class ForkQueue<Fork> {
 
   /** Sends what is collected now and waits until all is answered. Never rejects. */
   async settle(): Promise<void> {
-    while (this.#open !== undefined || this.#running.size > 0) {
-      if (this.#open) {
-        this.#close(this.#open);
-      }
+    // A load reaches the queue a few promise jobs after it was called.
+    for (let job = 0; job < 4; job++) {
+      await undefined;
+    }
+    while (this.#scheduled.size > 0 || this.#running.size > 0) {
+      this.#scheduled.forEach(segment => this.#close(segment));
       await Promise.allSettled(this.#running.keys());
     }
   }
 
   #openSegment(transaction: unknown): OpenSegment<Fork> {
+    const segment = this.#createSegment(transaction);
+    this.#open = segment;
+    return segment;
+  }
+
+  /** One more window with the state of a closed segment, for a call that was made in it and came late. */
+  #reopen({ transaction, frozen }: OpenSegment<Fork>): OpenSegment<Fork> {
+    return Object.assign(this.#createSegment(transaction), { frozen });
+  }
+
+  #createSegment(transaction: unknown): OpenSegment<Fork> {
     const segment: OpenSegment<Fork> = {
       openedAt: performance.now(),
       transaction,
@@ -133,7 +152,7 @@ export class ForkQueue<Fork> {
       dispatches: [],
       closed: false,
     };
-    this.#open = segment;
+    this.#scheduled.add(segment);
     this.#schedule(() => this.#close(segment));
     return segment;
   }
@@ -143,6 +162,7 @@ export class ForkQueue<Fork> {
       return;
     }
     segment.closed = true;
+    this.#scheduled.delete(segment);
     if (this.#open === segment) {
       this.#open = undefined;
     }
@@ -150,6 +170,7 @@ export class ForkQueue<Fork> {
       dispatch();
     }
     segment.loaders.clear();
+    segment.dispatches.length = 0;
   }
 
   #createLoader(shape: Shape<object, unknown, Fork>, segment: OpenSegment<Fork>): WindowLoader {
@@ -162,7 +183,12 @@ export class ForkQueue<Fork> {
         answer.then(over, over);
         return answer as Promise<ArrayLike<unknown>>;
       },
-      { cacheMap: cache ?? null, batchScheduleFn: dispatch => void segment.dispatches.push(dispatch) },
+      {
+        cacheMap: cache ?? null,
+        // A window that closes as it opens has closed before its first loader is there; DataLoader has no key to send yet.
+        batchScheduleFn: dispatch =>
+          segment.closed ? queueMicrotask(dispatch) : void segment.dispatches.push(dispatch),
+      },
     );
     const entry: WindowLoader = { loader, cache, calls: 0 };
     return entry;

@@ -28,13 +28,10 @@ export const NEUTRAL_OPTIONS: ReadonlySet<string> = new Set(['dataloader', 'fail
 export function assertLoadable(context: LoadContext, em: EntityManager, entity: Entity): void {
   const { seam } = context;
   if (seam.closed) {
-    throw new BatchLoaderError('CLOSED', `Cannot load ${named(entity)}: the ORM was closed. Await every load before orm.close(), or call orm.reconnect().`);
+    throw closedError(named(entity));
   }
   if (seam.isForeign(entity)) {
-    throw new BatchLoaderError(
-      'FOREIGN_ENTITY',
-      `Cannot load ${named(entity)}: it is managed by another ORM instance. Use the EntityManager it came from.`,
-    );
+    refuseForeign(entity);
   }
   if (seam.isDetached(em, entity)) {
     throw new BatchLoaderError(
@@ -42,6 +39,21 @@ export function assertLoadable(context: LoadContext, em: EntityManager, entity: 
       `Cannot load ${named(entity)}: em.clear() detached it from its EntityManager. Find it again, or work on a fork of its own (em.fork()).`,
     );
   }
+}
+
+/** @throws {BatchLoaderError} `FOREIGN_ENTITY` */
+export function refuseForeign(entity: Entity): never {
+  throw new BatchLoaderError(
+    'FOREIGN_ENTITY',
+    `Cannot load ${named(entity)}: it is managed by another ORM instance. Use the EntityManager it came from.`,
+  );
+}
+
+function closedError(what: string): BatchLoaderError {
+  return new BatchLoaderError(
+    'CLOSED',
+    `Cannot load ${what}: the ORM was closed. Await every load before orm.close(), or call orm.reconnect().`,
+  );
 }
 
 function named(entity: Entity): string {
@@ -72,6 +84,11 @@ export async function runStatement<Item extends object>(
   statement: StatementFor<Item>,
 ): Promise<ReadonlyMap<Item, unknown>> {
   const { seam, channel } = context;
+  if (seam.closed) {
+    // MikroORM would connect again, and nobody would close that.
+    const error = closedError(statement.event.entity);
+    return new Map(items.map(item => [item, error]));
+  }
   const transaction = em.getTransactionContext() as unknown;
   if (segment.transaction !== undefined && transaction !== segment.transaction) {
     const error = new BatchLoaderError(

@@ -34,7 +34,10 @@ const KNOWN = ['batchWindow', 'maxBatchSize'];
 /** Fills in defaults and validates. Pure. @throws {OptionsError} for an unknown name or a wrong value. */
 export function resolveOptions(options: BatchLoaderOptions = {}): ResolvedOptions {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new OptionsError('options', `batchLoader(options) takes an object, but got: ${shown(options)}. Remove the argument for the defaults.`);
+    throw new OptionsError(
+      'options',
+      `batchLoader(options) takes an object, but got: ${shown(options)}. Remove the argument for the defaults.`,
+    );
   }
   for (const name of Object.keys(options)) {
     if (!KNOWN.includes(name)) {

@@ -12,6 +12,7 @@ import { type Entity, type LoadOptions, metadataOf, schemaOf } from './seam.ts';
 export function populate(
   context: LoadContext,
   em: EntityManager,
+  segment: Segment<EntityManager>,
   entities: readonly Entity[],
   hints: unknown,
   options: LoadOptions,
@@ -24,9 +25,9 @@ export function populate(
     // em.populate() takes the class of the first entity for all of them.
     metadataOf(first),
     `property|${schemaOf(first) ?? ''}|${context.keyOf(hints)}|${optionsKey(options, context.keyOf, NEUTRAL_OPTIONS)}`,
-    () => ({ dedupe: true, run: (keys, segment) => run(context, em, segment, keys, hints, options) }),
+    () => ({ dedupe: true, run: (keys, sent) => run(context, em, sent, keys, hints, options) }),
     entities.length === 1 ? first : new EntityList(entities),
-    em.getTransactionContext(),
+    segment,
   );
 }
 
@@ -64,9 +65,15 @@ async function run(
       }
     }),
   );
-  return keys.map(key => membersOf(key).map(entity => failed.get(entity)).find(error => error !== undefined));
+  return keys.map(key =>
+    membersOf(key)
+      .map(entity => failed.get(entity))
+      .find(error => error !== undefined),
+  );
 }
 
 function hintNames(hints: unknown): string {
-  return Array.isArray(hints) ? hints.map(hint => (typeof hint === 'string' ? hint : String((hint as { field?: unknown }).field))).join(',') : String(hints);
+  return Array.isArray(hints)
+    ? hints.map(hint => (typeof hint === 'string' ? hint : String((hint as { field?: unknown }).field))).join(',')
+    : String(hints);
 }

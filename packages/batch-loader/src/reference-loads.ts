@@ -3,7 +3,15 @@ import { optionsKey } from './batch-key.ts';
 import { chunks } from './chunks.ts';
 import type { Segment } from './fork-queue.ts';
 import { type LoadContext, NEUTRAL_OPTIONS, asError, assertLoadable, runStatement } from './load-context.ts';
-import { type Entity, type LoadOptions, hasPrimaryKey, metadataOf, primaryKeyCondition, schemaOf, serializedKey } from './seam.ts';
+import {
+  type Entity,
+  type LoadOptions,
+  hasPrimaryKey,
+  metadataOf,
+  primaryKeyCondition,
+  schemaOf,
+  serializedKey,
+} from './seam.ts';
 
 /** Options that only a lone `em.findOne()` honours: optimistic locks, result caching, paging. */
 const ALONE = ['cache', 'lockVersion', 'limit', 'offset', 'first', 'last', 'before', 'after'];
@@ -15,6 +23,7 @@ const ALONE = ['cache', 'lockVersion', 'limit', 'offset', 'first', 'last', 'befo
 export function loadReference(
   context: LoadContext,
   em: EntityManager,
+  segment: Segment<EntityManager>,
   entity: Entity,
   options: LoadOptions,
 ): Promise<Entity | null> {
@@ -31,10 +40,11 @@ export function loadReference(
     schema === undefined && key === '' ? 'reference' : `reference|${schema}|${key}`,
     () => ({
       dedupe: true,
-      run: (entities, segment, calls) => run(context, em, segment, { meta, entities, calls, options: { ...options, refresh: true, schema } }),
+      run: (entities, sent, calls) =>
+        run(context, em, sent, { meta, entities, calls, options: { ...options, refresh: true, schema } }),
     }),
     entity,
-    em.getTransactionContext(),
+    segment,
   );
 }
 

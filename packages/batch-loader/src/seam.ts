@@ -43,12 +43,20 @@ export type Entity = object;
 /** A collection, of whatever owner and items. */
 export type AnyCollection = Collection<object, object>;
 
+/** What answers the loads of one segment. */
+export interface Loaders {
+  reference(entity: Entity, options: LoadOptions): Promise<Entity | null>;
+  collection(collection: AnyCollection, options: LoadOptions): Promise<Entity[]>;
+  count(collection: AnyCollection, options: LoadOptions): Promise<number>;
+}
+
 /** What the loader does in place of MikroORM. `em` is always the fork that the call resolves to. */
 export interface Takeover {
-  loadReference(em: EntityManager, entity: Entity, options: LoadOptions): Promise<Entity | null>;
-  loadCollection(em: EntityManager, collection: AnyCollection, options: LoadOptions): Promise<Entity[]>;
-  countCollection(em: EntityManager, collection: AnyCollection, options: LoadOptions): Promise<number>;
+  /** The loaders for calls that are made now. */
+  loaders(em: EntityManager): Loaders;
   populate(em: EntityManager, entities: readonly Entity[], hints: unknown, options: LoadOptions): Promise<void>;
+  /** Called for an entity of another ORM in a user's own `em.populate([...])`. @throws */
+  refuseForeign(entity: Entity): never;
   /** Whether a loaded collection holds something else than this `load()` asks for. */
   holdsOther(collection: AnyCollection, options: LoadOptions): boolean;
   /** Called before filters, their parameters, schema or session of `em` change. */
@@ -115,7 +123,9 @@ export class Seam {
       return false;
     }
     const wrapped = helper(entity);
-    return em.getUnitOfWork().getById(wrapped.__meta.class, wrapped.getPrimaryKey() as never, wrapped.__schema) !== entity;
+    return (
+      em.getUnitOfWork().getById(wrapped.__meta.class, wrapped.getPrimaryKey() as never, wrapped.__schema) !== entity
+    );
   }
 
   /** Whether the entity is managed by an EntityManager of another ORM. */
@@ -167,7 +177,12 @@ export class Seam {
    * `em.populate(entities)` as MikroORM does it, all entities of a class in one statement per relation. It takes the class
    * of the first for that of all, and a reference may have turned into its subclass since it was asked for.
    */
-  async populateAll(em: EntityManager, entities: readonly Entity[], hints: unknown, options: LoadOptions): Promise<void> {
+  async populateAll(
+    em: EntityManager,
+    entities: readonly Entity[],
+    hints: unknown,
+    options: LoadOptions,
+  ): Promise<void> {
     const byClass = Map.groupBy(entities, entity => entity.constructor);
     await Promise.all([...byClass.values()].map(group => loneOf(em).populate(group, hints, options)));
   }
@@ -195,9 +210,19 @@ export class Seam {
   #mixin(Base: EntityManagerClass, takeover: Takeover): EntityManagerClass {
     const marks = this.#marks;
     const segments = this.#segments;
+    const facadesOf = new WeakMap<Loaders, Facades>();
     const frozenOf = (em: EntityManager): Record<string, (...args: unknown[]) => unknown> | undefined => {
       const frozen = segments.getStore()?.frozen;
-      return frozen === em ? undefined : (frozen as unknown as Record<string, (...args: unknown[]) => unknown> | undefined);
+      return frozen === em
+        ? undefined
+        : (frozen as unknown as Record<string, (...args: unknown[]) => unknown> | undefined);
+    };
+    const assertOwn = (entities: unknown): void => {
+      for (const entity of Array.isArray(entities) ? entities : []) {
+        if (Utils.isEntity<Entity>(entity, true) && this.isForeign(entity)) {
+          takeover.refuseForeign(entity);
+        }
+      }
     };
     // MikroORM's methods take type parameters that a mixin over an unknown subclass cannot restate.
     const Untyped = Base as unknown as new (...args: unknown[]) => UntypedEntityManager;
@@ -209,31 +234,27 @@ export class Seam {
         populate: (entities, hints, options) => super.populate(entities, hints, options),
       };
 
+      // Called by the load itself, which comes back with its options a promise job later: what happens on the fork in
+      // between is after the call.
       override getDataLoader(type: 'ref' | '1:m' | 'm:n' | 'count'): Promise<LoaderFacade> {
-        return (this.getContext() as unknown as this).#facades[type === 'ref' || type === 'count' ? type : 'collection'];
-      }
-
-      // One promise per kind and fork: a load asks for it each time.
-      readonly #facades = {
-        ref: Promise.resolve<LoaderFacade>({
-          load: ([ref, options]) => takeover.loadReference(this.#self, (ref as { unwrap(): Entity }).unwrap(), options),
-        }),
-        collection: Promise.resolve<LoaderFacade>({
-          load: ([it, options]) => takeover.loadCollection(this.#self, it as AnyCollection, options),
-        }),
-        count: Promise.resolve<LoaderFacade>({
-          load: ([it, options]) => takeover.countCollection(this.#self, it as AnyCollection, options),
-        }),
-      };
-
-      get #self(): EntityManager {
-        return this as unknown as EntityManager;
+        const loaders = takeover.loaders(this.getContext());
+        let facades = facadesOf.get(loaders);
+        if (facades === undefined) {
+          facades = createFacades(loaders);
+          facadesOf.set(loaders, facades);
+        }
+        return facades[type];
       }
 
       override async findOne(entityName: unknown, where: unknown, options: LoadOptions = {}): Promise<Entity | null> {
         // wrap(e).init()
-        if (options['refresh'] === true && options['dataloader'] !== false && Utils.isEntity(where) && helper(where).__em) {
-          return takeover.loadReference(this.getContext(), where, options);
+        if (
+          options['refresh'] === true &&
+          options['dataloader'] !== false &&
+          Utils.isEntity(where) &&
+          helper(where).__em
+        ) {
+          return takeover.loaders(this.getContext()).reference(where, options);
         }
         return this.#isolated(options, () => super.findOne(entityName, where, options));
       }
@@ -243,6 +264,7 @@ export class Seam {
       }
 
       override async populate(entities: unknown, hints: unknown, options: LoadOptions = {}): Promise<unknown> {
+        assertOwn(entities);
         const targets = options['dataloader'] === false ? undefined : lazyTargets(entities, hints);
         if (targets === undefined) {
           return super.populate(entities, hints, options);
@@ -299,7 +321,10 @@ export class Seam {
       // queue when one fails: those behind it would never end. So they are not concurrent.
       override async tryFlush(entityName: unknown, options: unknown): Promise<void> {
         const em = this.getContext();
-        if (segments.getStore() === undefined || !em.getUnitOfWork().shouldAutoFlush(em.getMetadata().get(entityName as never))) {
+        if (
+          segments.getStore() === undefined ||
+          !em.getUnitOfWork().shouldAutoFlush(em.getMetadata().get(entityName as never))
+        ) {
           return super.tryFlush(entityName, options);
         }
         const flush = (marks.flushes.get(em) ?? Promise.resolve()).then(() => super.tryFlush(entityName, options));
@@ -444,6 +469,22 @@ interface LoaderFacade {
   load(call: [it: unknown, options: LoadOptions]): Promise<unknown>;
 }
 
+type Facades = Readonly<Record<'ref' | '1:m' | 'm:n' | 'count', Promise<LoaderFacade>>>;
+
+function createFacades(loaders: Loaders): Facades {
+  const collection = Promise.resolve<LoaderFacade>({
+    load: ([it, options]) => loaders.collection(it as AnyCollection, options),
+  });
+  return {
+    ref: Promise.resolve<LoaderFacade>({
+      load: ([it, options]) => loaders.reference((it as { unwrap(): Entity }).unwrap(), options),
+    }),
+    '1:m': collection,
+    'm:n': collection,
+    count: Promise.resolve<LoaderFacade>({ load: ([it, options]) => loaders.count(it as AnyCollection, options) }),
+  };
+}
+
 interface UntypedEntityManager {
   readonly config: EntityManager['config'];
   getContext(validate?: boolean): EntityManager;
@@ -552,14 +593,23 @@ async function countByGroup(qb: CountingQueryBuilder, grouped: GroupedCount): Pr
   const keys = columns.map((column, index) => new Raw('?? as ??', [`${alias}.${column}`, `key${index}`]));
   const primary = qb.mainAlias.meta.getPrimaryProps().flatMap(property => property.fieldNames);
   const count = qb.hasToManyJoins()
-    ? new Raw(`count(distinct (${primary.map(() => '??').join(', ')})) as count`, primary.map(column => `${qb.alias}.${column}`))
+    ? new Raw(
+        `count(distinct (${primary.map(() => '??').join(', ')})) as count`,
+        primary.map(column => `${qb.alias}.${column}`),
+      )
     : new Raw('count(*) as count');
-  const rows = await qb.select([...keys, count]).groupBy(group).execute('all', { mapResults: false });
+  const rows = await qb
+    .select([...keys, count])
+    .groupBy(group)
+    .execute('all', { mapResults: false });
   grouped.rows = rows.map(row => ({ key: columns.map((_, index) => row[`key${index}`]), count: Number(row['count']) }));
   return 0;
 }
 
-function groupColumns(qb: CountingQueryBuilder, groupBy: EntityProperty): { alias: string; columns: string[] } | undefined {
+function groupColumns(
+  qb: CountingQueryBuilder,
+  groupBy: EntityProperty,
+): { alias: string; columns: string[] } | undefined {
   if (groupBy.kind !== ReferenceKind.MANY_TO_MANY) {
     return { alias: qb.alias, columns: groupBy.fieldNames };
   }
@@ -606,17 +656,28 @@ export function serializedKey(entity: Entity): string {
 export function primaryKeyCondition(meta: EntityMetadata, entities: readonly Entity[]): object {
   const keys = entities.map(entity => Utils.getPrimaryKeyValues(entity, meta as never, true) as unknown);
   const name = Utils.getPrimaryKeyHash(meta.primaryKeys);
-  return keys.length > 1 && !meta.compositePK && keys.every(isArraySafe)
-    ? { [name]: new Raw('any(?)', [`{${keys.join(',')}}`]) }
-    : { [name]: { $in: keys } };
+  if (keys.length > 1 && !meta.compositePK) {
+    if (keys.every(isInteger)) {
+      // Of the widest type: an integer column compares with it by its index, and no key is out of its range.
+      return { [name]: new Raw('any(?::bigint[])', [`{${keys.join(',')}}`]) };
+    }
+    if (keys.every(isUuid)) {
+      return { [name]: new Raw('any(?)', [`{${keys.join(',')}}`]) };
+    }
+  }
+  return { [name]: { $in: keys } };
 }
 
-/** Whether a key is written in an array literal as it is. Nothing but digits, hex digits and dashes gets there. */
-function isArraySafe(key: unknown): boolean {
-  return Number.isSafeInteger(key) || typeof key === 'bigint' || (typeof key === 'string' && UUID.test(key));
+function isInteger(key: unknown): boolean {
+  return Number.isSafeInteger(key) || (typeof key === 'bigint' && BigInt.asIntN(64, key) === key);
 }
 
+// Nothing but hex digits and dashes gets into the array literal as it is.
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+function isUuid(key: unknown): boolean {
+  return typeof key === 'string' && UUID.test(key);
+}
 
 /** The relation that a collection belongs to. */
 export function relationOf(collection: AnyCollection): EntityProperty {
@@ -672,7 +733,10 @@ export function isFlatCondition(where: unknown, target: EntityMetadata): boolean
 
 /** Whether `isFlatCondition` conditions can be tied to their owners in one statement of this relation. */
 export function canTieConditions(relation: EntityProperty): boolean {
-  const owning = relation.kind === ReferenceKind.ONE_TO_MANY ? relation.targetMeta!.properties[relation.mappedBy as never] : undefined;
+  const owning =
+    relation.kind === ReferenceKind.ONE_TO_MANY
+      ? relation.targetMeta!.properties[relation.mappedBy as never]
+      : undefined;
   return owning !== undefined && !(owning as EntityProperty).polymorphic;
 }
 
@@ -756,13 +820,18 @@ export interface CountTarget {
   readonly meta: EntityMetadata;
   readonly groupBy: EntityProperty;
   /** `where` and options of the `em.count()` for these owners. */
-  query(owners: readonly Entity[], where: unknown, options: LoadOptions): Promise<{ where: object; options: LoadOptions }>;
+  query(
+    owners: readonly Entity[],
+    where: unknown,
+    options: LoadOptions,
+  ): Promise<{ where: object; options: LoadOptions }>;
 }
 
 /** The grouped count of a relation; `undefined` where MikroORM's lone count is the only one (polymorphic owners). */
 export function countTarget(em: EntityManager, relation: EntityProperty): CountTarget | undefined {
   const target = relation.targetMeta!;
-  const counterpart = relation.kind === ReferenceKind.MANY_TO_MANY && relation.owner ? relation.inversedBy : relation.mappedBy;
+  const counterpart =
+    relation.kind === ReferenceKind.MANY_TO_MANY && relation.owner ? relation.inversedBy : relation.mappedBy;
   if (counterpart !== undefined) {
     const groupBy = target.properties[counterpart as never] as EntityProperty;
     if (groupBy.polymorphic || relation.polymorphic) {
@@ -787,7 +856,9 @@ export function countTarget(em: EntityManager, relation: EntityProperty): CountT
     meta: pivot,
     groupBy: toOwner!,
     query: async (owners, where, { filters, ...options }) => {
-      const condition = (await em.applyFilters(target.class, (where ?? {}) as never, filters as never, 'read')) as object | undefined;
+      const condition = (await em.applyFilters(target.class, (where ?? {}) as never, filters as never, 'read')) as
+        | object
+        | undefined;
       return {
         where: {
           [toOwner!.name]: { $in: owners.map(owner => keyFor(owner, toOwner!)) },
@@ -830,8 +901,15 @@ export function ownersByGroupKey(
 }
 
 /** The count of one collection as MikroORM reads it. */
-export function countAlone(em: EntityManager, collection: AnyCollection, where: unknown, options: LoadOptions): Promise<number> {
-  const condition = (collection as unknown as { createLoadCountCondition(where: object): object }).createLoadCountCondition({
+export function countAlone(
+  em: EntityManager,
+  collection: AnyCollection,
+  where: unknown,
+  options: LoadOptions,
+): Promise<number> {
+  const condition = (
+    collection as unknown as { createLoadCountCondition(where: object): object }
+  ).createLoadCountCondition({
     ...(where as object | undefined),
   });
   return em.count(relationOf(collection).targetMeta!.class, condition as never, options as never);
