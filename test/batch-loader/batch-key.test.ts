@@ -2,7 +2,7 @@ import { raw } from '@mikro-orm/core';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createKeyOf, optionsKey } from '../../packages/batch-loader/src/batch-key.ts';
-import { rawFragment } from '../../packages/batch-loader/src/seam.ts';
+import { rawFragment } from '../../packages/batch-loader/src/seam/condition.ts';
 
 const keyOf = createKeyOf(rawFragment);
 

@@ -126,10 +126,8 @@ describe('two tenants', () => {
     em.setFilterParams('tenant', { id: 2 });
     const second = b!.notes.loadItems();
     expect([...(await first), ...(await second)].map(note => note.tenant)).toEqual([1, 1, 2, 2]);
-    expect(recorder.queries.map(({ params }) => params)).toEqual([
-      [1, 1],
-      [2, 2],
-    ]);
+    // At the same time, in any order.
+    expect(new Set(recorder.queries.map(({ params }) => params.join()))).toEqual(new Set(['1,1', '2,2']));
   });
 
   test('and so does one that is on its way, with the relations it goes on to populate', async () => {
@@ -279,7 +277,8 @@ describe('transactions', () => {
           note.label.load({ refresh: true, ...(index < 2 ? { lockMode: LockMode.PESSIMISTIC_WRITE } : {}) }),
         ),
       );
-      expect(recorder.sql.map(sql => sql.endsWith('for update')).sort()).toEqual([false, true]);
+      expect(recorder.sql.filter(sql => sql.endsWith('for update'))).toHaveLength(1);
+      expect(recorder.sql).toHaveLength(2);
     });
   });
 

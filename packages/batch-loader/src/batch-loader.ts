@@ -10,7 +10,8 @@ import { type LoadContext, refuseForeign } from './load-context.ts';
 import { type BatchLoaderOptions, resolveOptions } from './options.ts';
 import { populate } from './populate-loads.ts';
 import { loadReference } from './reference-loads.ts';
-import { type Loaders, Seam, rawFragment } from './seam.ts';
+import { type Loaders, Seam } from './seam.ts';
+import { rawFragment } from './seam/condition.ts';
 
 /** The extension, for MikroORM's `extensions: [...]`. One may be given to several ORMs. */
 export interface BatchLoader {

@@ -1,5 +1,6 @@
 import { type KeyOf, optionsKey } from './batch-key.ts';
-import { type AnyCollection, type LoadOptions, filtersOf, orderOf, relationOf } from './seam.ts';
+import type { AnyCollection, LoadOptions } from './seam/entity.ts';
+import { filtersOf, orderOf, relationOf } from './seam/relation.ts';
 
 /** What a load put into a collection, as keys; `''` where nothing was asked for. */
 interface Contents {

@@ -15,16 +15,8 @@ import {
 import { BatchLoaderError } from './errors.ts';
 import type { Segment } from './fork-queue.ts';
 import { type LoadContext, NEUTRAL_OPTIONS, asError, assertLoadable, runStatement } from './load-context.ts';
-import {
-  type AnyCollection,
-  type Entity,
-  type LoadOptions,
-  isOneToMany,
-  metadataOf,
-  orderOf,
-  relationOf,
-  schemaOf,
-} from './seam.ts';
+import { type AnyCollection, type Entity, type LoadOptions, metadataOf, schemaOf } from './seam/entity.ts';
+import { isOneToMany, orderOf, relationOf } from './seam/relation.ts';
 import { planStatements } from './where-parts.ts';
 
 interface Pending {

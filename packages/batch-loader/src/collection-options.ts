@@ -2,7 +2,6 @@ import type { EntityLoaderOptions } from '@mikro-orm/core';
 
 declare module '@mikro-orm/core' {
   // The type parameters have to be those of the declaration that is augmented.
-  // oxlint-disable-next-line no-unused-vars
   interface InitCollectionOptions<
     T,
     P extends string = never,

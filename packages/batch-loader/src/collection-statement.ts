@@ -1,17 +1,9 @@
 import type { EntityManager, EntityProperty } from '@mikro-orm/core';
-import {
-  type AnyCollection,
-  type Entity,
-  type LoadOptions,
-  type Seam,
-  canTieConditions,
-  collectionSchema,
-  isFlatCondition,
-  isReadonly,
-  ownerCondition,
-  refilling,
-  relationOf,
-} from './seam.ts';
+import type { Seam } from './seam.ts';
+import { canTieConditions, isFlatCondition, ownerCondition } from './seam/condition.ts';
+import type { AnyCollection, Entity, LoadOptions } from './seam/entity.ts';
+import { isReadonly, refilling } from './seam/refilling.ts';
+import { collectionSchema, relationOf } from './seam/relation.ts';
 
 /** One call of `collection.load()`. */
 export interface CollectionCall {

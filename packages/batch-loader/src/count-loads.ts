@@ -3,18 +3,9 @@ import { optionsKey } from './batch-key.ts';
 import { chunks } from './chunks.ts';
 import type { Segment } from './fork-queue.ts';
 import { type LoadContext, NEUTRAL_OPTIONS, asError, assertLoadable, runStatement } from './load-context.ts';
-import {
-  type AnyCollection,
-  type CountTarget,
-  type Entity,
-  type LoadOptions,
-  countAlone,
-  countTarget,
-  metadataOf,
-  ownersByGroupKey,
-  relationOf,
-  schemaOf,
-} from './seam.ts';
+import { type AnyCollection, type Entity, type LoadOptions, metadataOf, schemaOf } from './seam/entity.ts';
+import { type CountTarget, countAlone, countGrouped, countTarget, ownersByGroupKey } from './seam/grouped-count.ts';
+import { relationOf } from './seam/relation.ts';
 import { planStatements } from './where-parts.ts';
 
 interface CountCall {
@@ -74,7 +65,7 @@ async function run(
           keys: owners => owners.reduce((sum, owner) => sum + byOwner.get(owner)!.length, 0),
           run: async owners => {
             const found =
-              (target && (await countOwners(context, em, target, owners, part!.where, options))) ??
+              (target && (await countOwners(em, target, owners, part!.where, options))) ??
               new Map(
                 await Promise.all(
                   owners.map(
@@ -100,7 +91,6 @@ async function run(
 
 /** The counts of owners that have any; `undefined` if they cannot be told apart in one query. */
 async function countOwners(
-  context: LoadContext,
   em: EntityManager,
   target: CountTarget,
   owners: readonly Entity[],
@@ -108,7 +98,7 @@ async function countOwners(
   options: LoadOptions,
 ): Promise<Map<Entity, number> | undefined> {
   const query = await target.query(owners, where, options);
-  const groups = await context.seam.countGrouped(em, target.meta, query.where, query.options, target.groupBy);
+  const groups = await countGrouped(em, target.meta, query.where, query.options, target.groupBy);
   if (groups === undefined || owners.length === 1) {
     return groups && new Map([[owners[0]!, groups.reduce((sum, group) => sum + group.count, 0)]]);
   }
@@ -118,7 +108,7 @@ async function countOwners(
     const owner = ownerOf(key);
     if (owner === undefined) {
       // The database writes this key otherwise than its entity does: ask owner by owner, where no key has to be matched.
-      const alone = await Promise.all(owners.map(one => countOwners(context, em, target, [one], where, options)));
+      const alone = await Promise.all(owners.map(one => countOwners(em, target, [one], where, options)));
       return new Map(alone.flatMap(one => [...(one ?? [])]));
     }
     counts.set(owner, count);

@@ -125,7 +125,7 @@ export class ForkQueue<Fork> {
   async settle(): Promise<void> {
     // A load reaches the queue a few promise jobs after it was called.
     for (let job = 0; job < 4; job++) {
-      await undefined;
+      await Promise.resolve();
     }
     while (this.#scheduled.size > 0 || this.#running.size > 0) {
       this.#scheduled.forEach(segment => this.#close(segment));

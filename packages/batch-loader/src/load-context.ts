@@ -4,7 +4,9 @@ import type { KeyOf } from './batch-key.ts';
 import { BatchLoaderError } from './errors.ts';
 import type { ForkQueue, Segment } from './fork-queue.ts';
 import { isolate } from './isolate.ts';
-import { type Entity, type Seam, blameOf, isDatabaseError, managerOf, metadataOf, serializedKey } from './seam.ts';
+import type { Seam } from './seam.ts';
+import { blameOf, isDatabaseError } from './seam/blame.ts';
+import { type Entity, managerOf, metadataOf, serializedKey } from './seam/entity.ts';
 
 /** What the loads of one ORM share. */
 export interface LoadContext {

@@ -3,7 +3,7 @@ import { optionsKey } from './batch-key.ts';
 import { chunks } from './chunks.ts';
 import type { Segment } from './fork-queue.ts';
 import { type LoadContext, NEUTRAL_OPTIONS, asError, assertLoadable, runStatement } from './load-context.ts';
-import { type Entity, type LoadOptions, metadataOf, schemaOf } from './seam.ts';
+import { type Entity, type LoadOptions, metadataOf, schemaOf } from './seam/entity.ts';
 
 /**
  * Lazy scalars (`ScalarReference.load()`), `wrap(e).populate([...])`, an inverse 1:1, and relations of the items of a

@@ -3,15 +3,8 @@ import { optionsKey } from './batch-key.ts';
 import { chunks } from './chunks.ts';
 import type { Segment } from './fork-queue.ts';
 import { type LoadContext, NEUTRAL_OPTIONS, asError, assertLoadable, runStatement } from './load-context.ts';
-import {
-  type Entity,
-  type LoadOptions,
-  hasPrimaryKey,
-  metadataOf,
-  primaryKeyCondition,
-  schemaOf,
-  serializedKey,
-} from './seam.ts';
+import { primaryKeyCondition } from './seam/condition.ts';
+import { type Entity, type LoadOptions, hasPrimaryKey, metadataOf, schemaOf, serializedKey } from './seam/entity.ts';
 
 /** Options that only a lone `em.findOne()` honours: optimistic locks, result caching, paging. */
 const ALONE = ['cache', 'lockVersion', 'limit', 'offset', 'first', 'last', 'before', 'after'];

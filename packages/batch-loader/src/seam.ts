@@ -1,25 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import {
-  Collection,
-  DataloaderType,
-  DriverException,
-  type EntityManager,
-  type EntityMetadata,
-  type EntityProperty,
-  type MikroORM,
-  QueryHelper,
-  Raw,
-  ReferenceKind,
-  Utils,
-  ValidationError,
-  helper,
-} from '@mikro-orm/core';
-import type { RawLike } from './batch-key.ts';
-import type { Blame } from './isolate.ts';
+import { DataloaderType, type EntityManager, type MikroORM, Utils, helper } from '@mikro-orm/core';
 import type { Segment } from './fork-queue.ts';
+import type { AnyCollection, Entity, LoadOptions } from './seam/entity.ts';
+import { letDriverCountByGroup } from './seam/grouped-count.ts';
+import { holdsOther, reloadWhatHoldsOther } from './seam/reload.ts';
 
 /*
- * The only file that touches MikroORM beyond its documented public API. What it relies on, all of 7.2:
+ * Only this file and those of seam/ touch MikroORM beyond its documented public API. What they rely on, all of 7.2:
  *
  * - `config.entityManager` is the class of the root EntityManager and of its forks; a mixin composes with others;
  * - `Reference.load`, `Collection.init` and `Collection.loadCount` ask `em.getDataLoader(type)` for `{ load([it, options]) }`
@@ -33,15 +20,6 @@ import type { Segment } from './fork-queue.ts';
  *
  * `test/batch-loader/seam.test.ts` checks each and names the MikroORM version when one has moved.
  */
-
-/** Options of a load as they reach the seam: MikroORM's own types differ by call, their union is this. */
-export type LoadOptions = Record<string, unknown>;
-
-/** A managed entity, of whatever class. */
-export type Entity = object;
-
-/** A collection, of whatever owner and items. */
-export type AnyCollection = Collection<object, object>;
 
 /** What answers the loads of one segment. */
 export interface Loaders {
@@ -67,9 +45,8 @@ export interface Takeover {
 
 const lone = Symbol('@mikrokit/batch-loader lone');
 
-/** MikroORM's own methods, which the takeover runs its statements with, and what its prototypes ask the takeover. */
+/** MikroORM's own methods, which the takeover runs its statements with. */
 interface Lone {
-  holdsOther(collection: AnyCollection, options: LoadOptions): boolean;
   findOne(entityName: unknown, where: unknown, options: LoadOptions): Promise<Entity | null>;
   populate(entities: readonly Entity[], hints: unknown, options: LoadOptions): Promise<unknown>;
 }
@@ -86,16 +63,13 @@ class ForkMarks {
   readonly flushes = new WeakMap<EntityManager, Promise<void>>();
 }
 
-/** The segment whose statement is running, so that filters, schema and session can be those it was called with. */
-const runningSegment = Symbol('running segment');
-
 /** The seam of one ORM. */
 export class Seam {
   readonly #orm: MikroORM;
   readonly #marks = new ForkMarks();
-  readonly #segments = new AsyncLocalStorage<Segment<EntityManager>>({ name: String(runningSegment.description) });
+  /** The segment whose statement is running, so that filters, schema and session can be those it was called with. */
+  readonly #segments = new AsyncLocalStorage<Segment<EntityManager>>();
   #closed = false;
-  #countTarget: GroupedCount | undefined;
 
   constructor(orm: MikroORM) {
     this.#orm = orm;
@@ -109,7 +83,7 @@ export class Seam {
     config.set('dataloader', DataloaderType.ALL);
     reloadWhatHoldsOther();
     this.#noticeClose();
-    this.#groupCounts();
+    letDriverCountByGroup(this.#orm);
   }
 
   /** Whether `orm.close()` was called. */
@@ -187,25 +161,6 @@ export class Seam {
     await Promise.all([...byClass.values()].map(group => loneOf(em).populate(group, hints, options)));
   }
 
-  /**
-   * `em.count()` grouped by a relation, with everything else (filters, joins, distinct, schema, session) MikroORM's own.
-   *
-   * @param groupBy a to-one or M:N relation of `target`; `where` has to restrict it
-   * @returns the rows' group keys as the database gives them, with their counts; `undefined` if the condition joins the
-   * relation a second time, so that it is not clear which join to group by
-   */
-  async countGrouped(
-    em: EntityManager,
-    target: EntityMetadata,
-    where: object,
-    options: LoadOptions,
-    groupBy: EntityProperty,
-  ): Promise<{ key: unknown[]; count: number }[] | undefined> {
-    const grouped: GroupedCount = { groupBy, rows: undefined };
-    await em.count(target.class, where as never, { ...options, [groupedCount]: grouped } as never);
-    return grouped.rows;
-  }
-
   /** The EM mixin: every entry point of a lazy load, and every change of what a load returns. */
   #mixin(Base: EntityManagerClass, takeover: Takeover): EntityManagerClass {
     const marks = this.#marks;
@@ -228,8 +183,10 @@ export class Seam {
     const Untyped = Base as unknown as new (...args: unknown[]) => UntypedEntityManager;
 
     const Batched = class extends Untyped {
+      readonly [holdsOther] = (collection: AnyCollection, options: LoadOptions): boolean =>
+        takeover.holdsOther(collection, options);
+
       readonly [lone]: Lone = {
-        holdsOther: (collection, options) => takeover.holdsOther(collection, options),
         findOne: (entityName, where, options) => super.findOne(entityName, where, options),
         populate: (entities, hints, options) => super.populate(entities, hints, options),
       };
@@ -412,57 +369,6 @@ export class Seam {
       this.#closed = false;
     };
   }
-
-  /**
-   * Lets `driver.count` answer by group. It builds its query in one synchronous run from `createQueryBuilder` on, so the
-   * builder it gets while `#countTarget` is set is the one to answer for.
-   */
-  #groupCounts(): void {
-    const driver = this.#orm.driver as unknown as CountingDriver;
-    const count = driver.count.bind(driver);
-    const createQueryBuilder = driver.createQueryBuilder.bind(driver);
-    driver.count = (entityName, where, options) => {
-      this.#countTarget = options?.[groupedCount] as GroupedCount | undefined;
-      try {
-        return count(entityName, where, options);
-      } finally {
-        this.#countTarget = undefined;
-      }
-    };
-    driver.createQueryBuilder = (...args) => {
-      const qb = createQueryBuilder(...args);
-      const target = this.#countTarget;
-      if (target) {
-        this.#countTarget = undefined;
-        qb.getCount = () => countByGroup(qb, target);
-      }
-      return qb;
-    };
-  }
-}
-
-const groupedCount = Symbol('@mikrokit/batch-loader grouped count');
-
-interface GroupedCount {
-  readonly groupBy: EntityProperty;
-  rows: { key: unknown[]; count: number }[] | undefined;
-}
-
-interface CountingDriver {
-  count(entityName: unknown, where: unknown, options?: Record<symbol, unknown>): Promise<number>;
-  createQueryBuilder(...args: unknown[]): CountingQueryBuilder;
-}
-
-interface CountingQueryBuilder {
-  readonly alias: string;
-  readonly mainAlias: { readonly meta: EntityMetadata };
-  readonly state: { readonly joins: Record<string, { readonly alias: string; readonly table: string }> };
-  processPopulateHint(): void;
-  hasToManyJoins(): boolean;
-  select(fields: unknown[]): this;
-  groupBy(fields: unknown): this;
-  execute(method: 'all', options: { mapResults: false }): Promise<Record<string, unknown>[]>;
-  getCount(): Promise<number>;
 }
 
 interface LoaderFacade {
@@ -511,40 +417,6 @@ interface UntypedEntityManager {
   fork(options?: unknown): EntityManager;
 }
 
-const reloading = Symbol.for('@mikrokit/batch-loader reloading');
-
-/**
- * `collection.load()` asks no loader once the collection is loaded, whatever it was loaded with: `load({ limit: 3 })`
- * after `load({ limit: 2 })` would give two items, and `load()` after `load({ where })` some. There is no way in but the
- * prototype; collections of an ORM without the extension pass through. It keeps no state.
- */
-function reloadWhatHoldsOther(): void {
-  const prototype = Collection.prototype as unknown as { load: Load & { [reloading]?: true } };
-  const load = prototype.load;
-  if (load[reloading]) {
-    return;
-  }
-  const patched: typeof load = function (this: AnyCollection, options: LoadOptions = {}) {
-    const em = helper(this.owner).__em;
-    const own = em && (loneOf(em) as Lone | undefined);
-    if (
-      own === undefined ||
-      options['refresh'] === true ||
-      options['dataloader'] === false ||
-      this.isDirty() ||
-      !this.isInitialized(true) ||
-      !own.holdsOther(this, options)
-    ) {
-      return load.call(this, options);
-    }
-    return this.init({ refresh: false, ...options } as never);
-  };
-  patched[reloading] = true;
-  prototype.load = patched;
-}
-
-type Load = (this: AnyCollection, options?: LoadOptions) => Promise<AnyCollection>;
-
 function loneOf(em: EntityManager): Lone {
   return (em as unknown as { [lone]: Lone })[lone];
 }
@@ -579,338 +451,4 @@ function lazyTargets(entities: unknown, hints: unknown): readonly Entity[] | und
     return entities.size > 0 && Array.isArray(hints) && hints.length > 0 ? [...(entities as Set<Entity>)] : undefined;
   }
   return Utils.isEntity<Entity>(entities) ? [entities] : undefined;
-}
-
-async function countByGroup(qb: CountingQueryBuilder, grouped: GroupedCount): Promise<number> {
-  // As getCount() does, so that hasToManyJoins() knows the joins that `where` and filters ask for.
-  qb.processPopulateHint();
-  const target = groupColumns(qb, grouped.groupBy);
-  if (target === undefined) {
-    return 0;
-  }
-  const { alias, columns } = target;
-  const group = columns.map(column => new Raw('??', [`${alias}.${column}`]));
-  const keys = columns.map((column, index) => new Raw('?? as ??', [`${alias}.${column}`, `key${index}`]));
-  const primary = qb.mainAlias.meta.getPrimaryProps().flatMap(property => property.fieldNames);
-  const count = qb.hasToManyJoins()
-    ? new Raw(
-        `count(distinct (${primary.map(() => '??').join(', ')})) as count`,
-        primary.map(column => `${qb.alias}.${column}`),
-      )
-    : new Raw('count(*) as count');
-  const rows = await qb
-    .select([...keys, count])
-    .groupBy(group)
-    .execute('all', { mapResults: false });
-  grouped.rows = rows.map(row => ({ key: columns.map((_, index) => row[`key${index}`]), count: Number(row['count']) }));
-  return 0;
-}
-
-function groupColumns(
-  qb: CountingQueryBuilder,
-  groupBy: EntityProperty,
-): { alias: string; columns: string[] } | undefined {
-  if (groupBy.kind !== ReferenceKind.MANY_TO_MANY) {
-    return { alias: qb.alias, columns: groupBy.fieldNames };
-  }
-  const pivots = Object.values(qb.state.joins).filter(join => join.table === groupBy.pivotTable);
-  return pivots.length === 1 ? { alias: pivots[0]!.alias, columns: groupBy.inverseJoinColumns } : undefined;
-}
-
-/** MikroORM's `raw()` fragment behind a value or a symbol key, for {@link createKeyOf}. */
-export function rawFragment(candidate: unknown): RawLike | undefined {
-  return Raw.getKnownFragment(candidate as symbol) as RawLike | undefined;
-}
-
-/** The fork whose identity map holds the entity, if it is managed. */
-export function managerOf(entity: Entity): EntityManager | undefined {
-  return helper(entity).__em;
-}
-
-/** Metadata of the entity's own class (of a subclass, that of the subclass). */
-export function metadataOf(entity: Entity): EntityMetadata {
-  return helper(entity).__meta as EntityMetadata;
-}
-
-/** PostgreSQL schema of the entity, if it is not the default one. */
-export function schemaOf(entity: Entity): string | undefined {
-  return helper(entity).__schema;
-}
-
-/** Whether the entity has a primary key. One referenced by another unique key (`targetKey`) may have none until it is loaded. */
-export function hasPrimaryKey(entity: Entity): boolean {
-  return helper(entity).hasPrimaryKey();
-}
-
-/** The key by which the identity map knows the entity. */
-export function serializedKey(entity: Entity): string {
-  return helper(entity).getSerializedPrimaryKey();
-}
-
-/**
- * `where` for these entities, by primary key.
- *
- * Numbers and uuids go into one parameter, an array (`id = any('{1,2,3}')`); MikroORM's `in (1, 2, 3)` builds, converts and
- * quotes each value on its own, which for a large batch costs more than reading the rows. Other keys take that way.
- */
-export function primaryKeyCondition(meta: EntityMetadata, entities: readonly Entity[]): object {
-  const keys = entities.map(entity => Utils.getPrimaryKeyValues(entity, meta as never, true) as unknown);
-  const name = Utils.getPrimaryKeyHash(meta.primaryKeys);
-  if (keys.length > 1 && !meta.compositePK) {
-    if (keys.every(isInteger)) {
-      // Of the widest type: an integer column compares with it by its index, and no key is out of its range.
-      return { [name]: new Raw('any(?::bigint[])', [`{${keys.join(',')}}`]) };
-    }
-    if (keys.every(isUuid)) {
-      return { [name]: new Raw('any(?)', [`{${keys.join(',')}}`]) };
-    }
-  }
-  return { [name]: { $in: keys } };
-}
-
-function isInteger(key: unknown): boolean {
-  return Number.isSafeInteger(key) || (typeof key === 'bigint' && BigInt.asIntN(64, key) === key);
-}
-
-// Nothing but hex digits and dashes gets into the array literal as it is.
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
-function isUuid(key: unknown): boolean {
-  return typeof key === 'string' && UUID.test(key);
-}
-
-/** The relation that a collection belongs to. */
-export function relationOf(collection: AnyCollection): EntityProperty {
-  return collection.property as unknown as EntityProperty;
-}
-
-/** `loadItems()` reads a 1:M from what the loader returns, an M:N from the collection itself. */
-export function isOneToMany(relation: EntityProperty): boolean {
-  return relation.kind === ReferenceKind.ONE_TO_MANY;
-}
-
-/** Filters of a collection load: the call's over the relation's own. */
-export function filtersOf(collection: AnyCollection, filters: unknown): unknown {
-  return QueryHelper.mergePropertyFilters(relationOf(collection).filters, filters as never);
-}
-
-/** Ordering of a collection load: the call's, the relation's, the target's, and with a limit its key to break ties. */
-export function orderOf(relation: EntityProperty, orderBy: unknown, tieBreak: boolean): object[] {
-  const target = relation.targetMeta!;
-  return QueryHelper.mergeOrderBy(
-    orderBy as object,
-    relation.orderBy as object,
-    target.orderBy as object,
-    ...(tieBreak ? target.primaryKeys.map(key => ({ [key]: 'asc' })) : []),
-  ) as object[];
-}
-
-/** Schema of a collection load: that of the owner where the target lives in the schema of its owner (`schema: '*'`). */
-export function collectionSchema(collection: AnyCollection): string | undefined {
-  return relationOf(collection).targetMeta!.schema === '*' ? schemaOf(collection.owner) : undefined;
-}
-
-/**
- * Whether conditions on the relation's target can stand side by side in one statement: they speak of the target's own
- * columns only. One that reaches into another relation brings a join, and joins of two conditions multiply their rows.
- */
-export function isFlatCondition(where: unknown, target: EntityMetadata): boolean {
-  if (!Utils.isPlainObject(where)) {
-    return false;
-  }
-  return Reflect.ownKeys(where).every(key => {
-    const value = (where as Record<string | symbol, unknown>)[key];
-    if (typeof key === 'symbol') {
-      return Raw.isKnownFragmentSymbol(key);
-    }
-    if (key === '$and' || key === '$or') {
-      return Array.isArray(value) && value.every(condition => isFlatCondition(condition, target));
-    }
-    const property = (target.properties as Record<string, EntityProperty>)[key];
-    return property?.kind === ReferenceKind.SCALAR && property.fieldNames?.length === 1 && !property.formula;
-  });
-}
-
-/** Whether `isFlatCondition` conditions can be tied to their owners in one statement of this relation. */
-export function canTieConditions(relation: EntityProperty): boolean {
-  const owning =
-    relation.kind === ReferenceKind.ONE_TO_MANY
-      ? relation.targetMeta!.properties[relation.mappedBy as never]
-      : undefined;
-  return owning !== undefined && !(owning as EntityProperty).polymorphic;
-}
-
-/** The condition that a row of a 1:M belongs to one of these owners. */
-export function ownerCondition(relation: EntityProperty, owners: readonly Entity[]): object {
-  const owning = relation.targetMeta!.properties[relation.mappedBy as never] as EntityProperty;
-  return { [relation.mappedBy]: { $in: owners.map(owner => helper(owner).getTargetKeyValue(owning.targetKey)) } };
-}
-
-/** Who is to blame for a failed statement, by its SQLSTATE (https://www.postgresql.org/docs/18/errcodes-appendix.html). */
-export function blameOf(error: unknown): Blame {
-  if (!(error instanceof DriverException)) {
-    // MikroORM refused the call before any SQL was sent: an unknown property, a bad value.
-    return error instanceof Error && error.name === 'AbortError' ? 'shared' : 'value';
-  }
-  const state = String((error as { code?: unknown }).code ?? '');
-  // Class 22: data exception. Class 42: syntax error, unknown column or operator.
-  return state.startsWith('22') ? 'value' : state.startsWith('42') ? 'shape' : 'shared';
-}
-
-/** Whether the error comes from PostgreSQL, so that a transaction it happened in is aborted. */
-export function isDatabaseError(error: unknown): error is Error {
-  return error instanceof DriverException;
-}
-
-/**
- * Runs `load` so that it can fill collections anew. MikroORM cannot: it skips what is initialised, and a collection once
- * loaded with a limit is read-only for good, even to its own hydration.
- *
- * @param forced collections to treat as not loaded yet, until they are hydrated
- * @param limited collections that are, or are about to be, loaded with a limit
- */
-export async function refilling<T>(
-  forced: readonly AnyCollection[],
-  limited: readonly AnyCollection[],
-  load: () => Promise<T>,
-): Promise<T> {
-  for (const collection of forced) {
-    override(collection, 'isInitialized', () => false);
-  }
-  const hooked = new Set([...forced, ...limited]);
-  for (const collection of hooked) {
-    override(collection, 'hydrate', (items: never, forcePropagate?: boolean, partial?: boolean, readonly?: boolean) => {
-      restore(collection);
-      delete collection[READONLY_GUARD];
-      collection.hydrate(items, forcePropagate, partial, false);
-      if (readonly) {
-        override(collection, READONLY_GUARD, () => {
-          throw ValidationError.cannotModifyReadonlyCollection(collection.owner, relationOf(collection));
-        });
-      }
-    });
-  }
-  try {
-    return await load();
-  } finally {
-    hooked.forEach(restore);
-  }
-}
-
-/** Whether a limited load has left the collection read-only. */
-export function isReadonly(collection: AnyCollection): boolean {
-  return Object.hasOwn(collection, READONLY_GUARD);
-}
-
-// The method by which a collection refuses changes. Read-only is told by an own property in its place, as MikroORM's own
-// flag is private and is never taken back.
-const READONLY_GUARD = 'validateModification' as keyof AnyCollection;
-
-function override(collection: AnyCollection, method: keyof AnyCollection, value: unknown): void {
-  Object.defineProperty(collection, method, { value, configurable: true, enumerable: false, writable: true });
-}
-
-function restore(collection: Partial<AnyCollection>): void {
-  delete collection.isInitialized;
-  delete collection.hydrate;
-}
-
-/** How the counts of a relation are read in one grouped query. */
-export interface CountTarget {
-  readonly meta: EntityMetadata;
-  readonly groupBy: EntityProperty;
-  /** `where` and options of the `em.count()` for these owners. */
-  query(
-    owners: readonly Entity[],
-    where: unknown,
-    options: LoadOptions,
-  ): Promise<{ where: object; options: LoadOptions }>;
-}
-
-/** The grouped count of a relation; `undefined` where MikroORM's lone count is the only one (polymorphic owners). */
-export function countTarget(em: EntityManager, relation: EntityProperty): CountTarget | undefined {
-  const target = relation.targetMeta!;
-  const counterpart =
-    relation.kind === ReferenceKind.MANY_TO_MANY && relation.owner ? relation.inversedBy : relation.mappedBy;
-  if (counterpart !== undefined) {
-    const groupBy = target.properties[counterpart as never] as EntityProperty;
-    if (groupBy.polymorphic || relation.polymorphic) {
-      return undefined;
-    }
-    return {
-      meta: target,
-      groupBy,
-      query: async (owners, where, options) => ({
-        where: { ...(where as object), [counterpart]: { $in: owners.map(owner => keyFor(owner, groupBy)) } },
-        options,
-      }),
-    };
-  }
-  if (relation.polymorphic || relation.pivotEntity === undefined) {
-    return undefined;
-  }
-  // A one-sided M:N has no property to ask its target by: its pivot rows are counted, with the target's filters as their condition.
-  const pivot = em.getMetadata().get(relation.pivotEntity as never) as EntityMetadata;
-  const [toOwner, toTarget] = pivot.relations as EntityProperty[];
-  return {
-    meta: pivot,
-    groupBy: toOwner!,
-    query: async (owners, where, { filters, ...options }) => {
-      const condition = (await em.applyFilters(target.class, (where ?? {}) as never, filters as never, 'read')) as
-        | object
-        | undefined;
-      return {
-        where: {
-          [toOwner!.name]: { $in: owners.map(owner => keyFor(owner, toOwner!)) },
-          ...(condition && Reflect.ownKeys(condition).length > 0 ? { [toTarget!.name]: condition } : {}),
-        },
-        options: { ...options, filters: false },
-      };
-    },
-  };
-}
-
-function keyFor(owner: Entity, groupBy: EntityProperty): unknown {
-  if (groupBy.targetKey) {
-    return helper(owner).getTargetKeyValue(groupBy.targetKey);
-  }
-  const wrapped = helper(owner);
-  return wrapped.__meta.compositePK ? wrapped.__primaryKeys : wrapped.getPrimaryKey();
-}
-
-/** Finds the owner that a group key of the database stands for; `undefined` if it is none of them. */
-export function ownersByGroupKey(
-  em: EntityManager,
-  owners: readonly Entity[],
-  groupBy: EntityProperty,
-): (key: readonly unknown[]) => Entity | undefined {
-  const { targetKey } = groupBy;
-  if (targetKey) {
-    const byValue = new Map(owners.map(owner => [String(helper(owner).getTargetKeyValue(targetKey)), owner]));
-    return key => byValue.get(String(key[0]));
-  }
-  const first = owners[0]!;
-  const known = new Set(owners);
-  return key => {
-    const reference = em.getReference(metadataOf(first).class, (key.length === 1 ? key[0] : key) as never, {
-      convertCustomTypes: true,
-      ...(schemaOf(first) === undefined ? {} : { schema: schemaOf(first)! }),
-    });
-    return known.has(reference) ? reference : undefined;
-  };
-}
-
-/** The count of one collection as MikroORM reads it. */
-export function countAlone(
-  em: EntityManager,
-  collection: AnyCollection,
-  where: unknown,
-  options: LoadOptions,
-): Promise<number> {
-  const condition = (
-    collection as unknown as { createLoadCountCondition(where: object): object }
-  ).createLoadCountCondition({
-    ...(where as object | undefined),
-  });
-  return em.count(relationOf(collection).targetMeta!.class, condition as never, options as never);
 }

@@ -1,0 +1,76 @@
+import { type EntityMetadata, type EntityProperty, Raw, ReferenceKind, Utils, helper } from '@mikro-orm/core';
+import type { RawLike } from '../batch-key.ts';
+import type { Entity } from './entity.ts';
+
+/** MikroORM's `raw()` fragment behind a value or a symbol key, for {@link createKeyOf}. */
+export function rawFragment(candidate: unknown): RawLike | undefined {
+  return Raw.getKnownFragment(candidate as symbol) as RawLike | undefined;
+}
+
+/**
+ * `where` for these entities, by primary key.
+ *
+ * Numbers and uuids go into one parameter, an array (`id = any('{1,2,3}')`); MikroORM's `in (1, 2, 3)` builds, converts and
+ * quotes each value on its own, which for a large batch costs more than reading the rows. Other keys take that way.
+ */
+export function primaryKeyCondition(meta: EntityMetadata, entities: readonly Entity[]): object {
+  const keys = entities.map(entity => Utils.getPrimaryKeyValues(entity, meta as never, true) as unknown);
+  const name = Utils.getPrimaryKeyHash(meta.primaryKeys);
+  if (keys.length > 1 && !meta.compositePK) {
+    if (keys.every(isInteger)) {
+      // Of the widest type: an integer column compares with it by its index, and no key is out of its range.
+      return { [name]: new Raw('any(?::bigint[])', [`{${keys.join(',')}}`]) };
+    }
+    if (keys.every(isUuid)) {
+      return { [name]: new Raw('any(?)', [`{${keys.join(',')}}`]) };
+    }
+  }
+  return { [name]: { $in: keys } };
+}
+
+function isInteger(key: unknown): boolean {
+  return Number.isSafeInteger(key) || (typeof key === 'bigint' && BigInt.asIntN(64, key) === key);
+}
+
+// Nothing but hex digits and dashes gets into the array literal as it is.
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+function isUuid(key: unknown): boolean {
+  return typeof key === 'string' && UUID.test(key);
+}
+
+/**
+ * Whether conditions on the relation's target can stand side by side in one statement: they speak of the target's own
+ * columns only. One that reaches into another relation brings a join, and joins of two conditions multiply their rows.
+ */
+export function isFlatCondition(where: unknown, target: EntityMetadata): boolean {
+  if (!Utils.isPlainObject(where)) {
+    return false;
+  }
+  return Reflect.ownKeys(where).every(key => {
+    const value = (where as Record<string | symbol, unknown>)[key];
+    if (typeof key === 'symbol') {
+      return Raw.isKnownFragmentSymbol(key);
+    }
+    if (key === '$and' || key === '$or') {
+      return Array.isArray(value) && value.every(condition => isFlatCondition(condition, target));
+    }
+    const property = (target.properties as Record<string, EntityProperty>)[key];
+    return property?.kind === ReferenceKind.SCALAR && property.fieldNames?.length === 1 && !property.formula;
+  });
+}
+
+/** Whether `isFlatCondition` conditions can be tied to their owners in one statement of this relation. */
+export function canTieConditions(relation: EntityProperty): boolean {
+  const owning =
+    relation.kind === ReferenceKind.ONE_TO_MANY
+      ? relation.targetMeta!.properties[relation.mappedBy as never]
+      : undefined;
+  return owning !== undefined && !(owning as EntityProperty).polymorphic;
+}
+
+/** The condition that a row of a 1:M belongs to one of these owners. */
+export function ownerCondition(relation: EntityProperty, owners: readonly Entity[]): object {
+  const owning = relation.targetMeta!.properties[relation.mappedBy as never] as EntityProperty;
+  return { [relation.mappedBy]: { $in: owners.map(owner => helper(owner).getTargetKeyValue(owning.targetKey)) } };
+}

@@ -1,0 +1,56 @@
+import { ValidationError } from '@mikro-orm/core';
+import type { AnyCollection } from './entity.ts';
+import { relationOf } from './relation.ts';
+
+/**
+ * Runs `load` so that it can fill collections anew. MikroORM cannot: it skips what is initialised, and a collection once
+ * loaded with a limit is read-only for good, even to its own hydration.
+ *
+ * @param forced collections to treat as not loaded yet, until they are hydrated
+ * @param limited collections that are, or are about to be, loaded with a limit
+ */
+export async function refilling<T>(
+  forced: readonly AnyCollection[],
+  limited: readonly AnyCollection[],
+  load: () => Promise<T>,
+): Promise<T> {
+  for (const collection of forced) {
+    override(collection, 'isInitialized', () => false);
+  }
+  const hooked = new Set([...forced, ...limited]);
+  for (const collection of hooked) {
+    override(collection, 'hydrate', (items: never, forcePropagate?: boolean, partial?: boolean, readonly?: boolean) => {
+      restore(collection);
+      delete collection[READONLY_GUARD];
+      collection.hydrate(items, forcePropagate, partial, false);
+      if (readonly) {
+        override(collection, READONLY_GUARD, () => {
+          throw ValidationError.cannotModifyReadonlyCollection(collection.owner, relationOf(collection));
+        });
+      }
+    });
+  }
+  try {
+    return await load();
+  } finally {
+    hooked.forEach(restore);
+  }
+}
+
+/** Whether a limited load has left the collection read-only. */
+export function isReadonly(collection: AnyCollection): boolean {
+  return Object.hasOwn(collection, READONLY_GUARD);
+}
+
+// The method by which a collection refuses changes. Read-only is told by an own property in its place, as MikroORM's own
+// flag is private and is never taken back.
+const READONLY_GUARD = 'validateModification' as keyof AnyCollection;
+
+function override(collection: AnyCollection, method: keyof AnyCollection, value: unknown): void {
+  Object.defineProperty(collection, method, { value, configurable: true, enumerable: false, writable: true });
+}
+
+function restore(collection: Partial<AnyCollection>): void {
+  delete collection.isInitialized;
+  delete collection.hydrate;
+}
