@@ -73,7 +73,13 @@ function node(args: readonly string[], env: Readonly<Record<string, string>>): P
 const compilerOptions = {
   extends: '../../tsconfig.json',
   // As strict as a careful user's project, not as ours: there `process.env.DATABASE_URL` is written like this and passed on.
-  compilerOptions: { noPropertyAccessFromIndexSignature: false, exactOptionalPropertyTypes: false },
+  compilerOptions: {
+    noPropertyAccessFromIndexSignature: false,
+    exactOptionalPropertyTypes: false,
+    // Nothing is emitted, and a program may import the harness by its package's name.
+    rewriteRelativeImportExtensions: false,
+    allowImportingTsExtensions: true,
+  },
   include: ['*.ts'],
   exclude: [],
 };
