@@ -207,7 +207,7 @@ describe('the keys of a batch', () => {
       const explain = `explain select * from author where id = any('{1,2,3}'::bigint[])`;
       return connection.execute<Record<string, string>[]>(explain, [], 'all', trx);
     });
-    expect(plan.map(row => row['QUERY PLAN']).join('\n')).toMatch(
+    expect(plan.map((row: Record<string, string>) => row['QUERY PLAN']).join('\n')).toMatch(
       /Index Cond: \(id = ANY \('\{1,2,3\}'::bigint\[\]\)\)/,
     );
   });
