@@ -152,6 +152,21 @@ describe('what differs is another statement, what does not is none', () => {
     expect(recorder.queries).toHaveLength(2);
   });
 
+  test('a condition for each owner is still one statement, from any side', async () => {
+    const em = orm.em.fork();
+    const loaded = await em.find(Author, {}, { orderBy: { id: 'asc' } });
+    const tags = await em.find(Tag, {}, { orderBy: { id: 'asc' } });
+    const copies = await em.find(Copy, {}, { orderBy: { book: 'asc', number: 'asc' } });
+    recorder.clear();
+    const items = await Promise.all([
+      ...loaded.map((author, n) => author.books.loadItems({ where: { pages: 10 * (3 * n + 1) } })),
+      ...tags.map((tag, n) => tag.books.loadItems({ where: { pages: { $gt: 30 * n } } })),
+      ...copies.map((copy, n) => copy.loans.loadItems({ where: { id: { $gt: BigInt(n) } } })),
+    ]);
+    expect(items.map(list => list.length)).toEqual([1, 1, 1, 3, 2, 1, 2, 0, 0, 0]);
+    expect(recorder.queries).toHaveLength(3);
+  });
+
   test('equal calls are one', async () => {
     const [book] = await books();
     recorder.clear();

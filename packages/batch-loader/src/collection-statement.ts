@@ -59,7 +59,7 @@ export async function loadCollections(
         refresh: true,
         ...rest,
         schema: collectionSchema(collection),
-        where: { [name]: conditionFor(calls) },
+        where: { [name]: conditionFor(em, calls) },
         orderBy: { [name]: order },
         ...(limited
           ? { populateHints: withLimit(options['populateHints'], name, limit ?? NO_LIMIT, offset ?? 0) }
@@ -84,7 +84,7 @@ export function whereKind(where: unknown): 'all' | 'raw' | 'some' {
 }
 
 /** The condition that all calls gave; or each one's, tied to the owners that it was given for. */
-function conditionFor(calls: readonly CollectionCall[]): unknown {
+function conditionFor(em: EntityManager, calls: readonly CollectionCall[]): unknown {
   const { collection, where, whereKey } = calls[0]!;
   if (calls.every(call => call.whereKey === whereKey)) {
     // MikroORM's populate takes a `$not` at the top for an operator on the primary key; inside `$and` it is what it says.
@@ -96,6 +96,7 @@ function conditionFor(calls: readonly CollectionCall[]): unknown {
     $or: [...groups.values()].map(group => ({
       $and: [
         ownerCondition(
+          em,
           relation,
           group.map(call => call.owner),
         ),

@@ -1,4 +1,12 @@
-import { type EntityMetadata, type EntityProperty, Raw, ReferenceKind, Utils, helper } from '@mikro-orm/core';
+import {
+  type EntityManager,
+  type EntityMetadata,
+  type EntityProperty,
+  Raw,
+  ReferenceKind,
+  Utils,
+  helper,
+} from '@mikro-orm/core';
 import type { RawLike } from '../batch-key.ts';
 import type { Entity } from './entity.ts';
 
@@ -62,15 +70,23 @@ export function isFlatCondition(where: unknown, target: EntityMetadata): boolean
 
 /** Whether `isFlatCondition` conditions can be tied to their owners in one statement of this relation. */
 export function canTieConditions(relation: EntityProperty): boolean {
-  const owning =
-    relation.kind === ReferenceKind.ONE_TO_MANY
-      ? relation.targetMeta!.properties[relation.mappedBy as never]
-      : undefined;
-  return owning !== undefined && !(owning as EntityProperty).polymorphic;
+  if (relation.kind === ReferenceKind.MANY_TO_MANY) {
+    return !relation.polymorphic && relation.pivotEntity !== undefined;
+  }
+  return !(relation.targetMeta!.properties[relation.mappedBy as never] as EntityProperty).polymorphic;
 }
 
-/** The condition that a row of a 1:M belongs to one of these owners. */
-export function ownerCondition(relation: EntityProperty, owners: readonly Entity[]): object {
-  const owning = relation.targetMeta!.properties[relation.mappedBy as never] as EntityProperty;
-  return { [relation.mappedBy]: { $in: owners.map(owner => helper(owner).getTargetKeyValue(owning.targetKey)) } };
+/** The condition, on the target of a relation, that a row belongs to one of these owners. */
+export function ownerCondition(em: EntityManager, relation: EntityProperty, owners: readonly Entity[]): object {
+  if (relation.kind === ReferenceKind.ONE_TO_MANY) {
+    const owning = relation.targetMeta!.properties[relation.mappedBy as never] as EntityProperty;
+    return { [relation.mappedBy]: { $in: owners.map(owner => helper(owner).getTargetKeyValue(owning.targetKey)) } };
+  }
+  // Not by the target's property, which would join the pivot table a second time: by the columns of the pivot row itself.
+  const pivot = em.config.getNamingStrategy().aliasName(Utils.className(relation.pivotEntity as never), 0);
+  const columns = relation.joinColumns.map(column => `${pivot}.${column}`);
+  const keys = owners.map(owner => helper(owner).getPrimaryKeys(true) as readonly unknown[]);
+  return columns.length === 1
+    ? { [columns[0]!]: { $in: keys.map(key => key[0]) } }
+    : { $or: keys.map(key => Object.fromEntries(columns.map((column, index) => [column, key[index]]))) };
 }
