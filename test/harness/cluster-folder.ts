@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, lstatSync, mkdirSync, realpathSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { takeLock } from './directory-lock.ts';
 import { HarnessError } from './errors.ts';
@@ -50,6 +50,7 @@ export function lastingFolder(dataDir: string, keep: boolean, log: (line: string
     path = substitute(path, user);
     log(`${closed} is closed to the user PostgreSQL runs as: the data of ${asked} is in ${path}`);
   }
+  refuseOthersFiles(path);
   const lock = takeLock(join(path, 'harness.lock'));
   if (!('release' in lock)) {
     throw new HarnessError(
@@ -71,6 +72,16 @@ export function lastingFolder(dataDir: string, keep: boolean, log: (line: string
       }
     },
   };
+}
+
+/** A folder is taken over: given to the servers' user, closed to others and, if not kept, removed with all that is in it. */
+function refuseOthersFiles(path: string): void {
+  const foreign = readdirSync(path).find(name => !/^((primary|replica-\d+)(\.log)?|harness\.lock.*)$/.test(name));
+  if (foreign !== undefined) {
+    throw new HarnessError(
+      `dataDir has to be a folder of its own, empty or of an earlier cluster, but ${path} holds ${foreign}. Pass another dataDir.`,
+    );
+  }
 }
 
 /** Removes what clusters have kept for `dataDir`, wherever it lies. None may be running there. */

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'pg';
@@ -180,6 +181,17 @@ describe('misuse', () => {
     [{ conf: ['fsync'] }, 'conf has to hold lines such as "work_mem = \'8MB\'", but one is "fsync".'],
   ])('%j', async (options, message) => {
     await expect(startCluster({ embedded: true, ...options })).rejects.toThrow(message);
+  });
+
+  test('a folder with files of somebody else stays theirs', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'mikrokit-theirs-'));
+    onTestFinished(() => rmSync(dataDir, { recursive: true }));
+    writeFileSync(join(dataDir, 'thesis.txt'), 'years of work');
+    const { mode } = statSync(dataDir);
+    await expect(startCluster({ embedded: true, dataDir })).rejects.toThrow(
+      `dataDir has to be a folder of its own, empty or of an earlier cluster, but ${dataDir} holds thesis.txt. Pass another dataDir.`,
+    );
+    expect(statSync(dataDir).mode).toBe(mode);
   });
 
   test('a setting that PostgreSQL refuses is told in its words, and nothing is left', async () => {
