@@ -59,7 +59,7 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
         },
       };
       const segmentOf = (em: EntityManager): Segment<EntityManager> =>
-        context.queueOf(em).current(em.getTransactionContext());
+        context.queueOf(em).current(seam.surroundings(em));
       // One set per segment: a load takes its place in the segment that is open when it is called.
       const loaders = new WeakMap<Segment<EntityManager>, Loaders>();
       const createLoaders = (em: EntityManager, segment: Segment<EntityManager>): Loaders => ({
@@ -84,6 +84,7 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
         holdsOther: (collection, loadOptions) => collections.contents.differ(collection, loadOptions),
         stateChanges: em =>
           queues.get(em)?.freeze(() => em.fork({ keepTransactionContext: true, disableContextResolution: true })),
+        clears: em => queues.get(em)?.clear(),
         settle: async em => queues.get(em)?.settle(),
       });
     },

@@ -1,6 +1,6 @@
 import { type KeyOf, optionsKey } from './batch-key.ts';
 import type { AnyCollection, LoadOptions } from './seam/entity.ts';
-import { filtersOf, orderOf, relationOf } from './seam/relation.ts';
+import { filtersOf, orderOf, relationOf, snapshotOf } from './seam/relation.ts';
 
 /** What a load put into a collection, as keys; `''` where nothing was asked for. */
 interface Contents {
@@ -21,7 +21,7 @@ const NO_NAMES: ReadonlySet<string> = new Set();
  */
 export class CollectionContents {
   readonly #keyOf: KeyOf;
-  readonly #contents = new WeakMap<AnyCollection, Contents>();
+  readonly #contents = new WeakMap<AnyCollection, Contents & { readonly snapshot: unknown }>();
 
   constructor(keyOf: KeyOf) {
     this.#keyOf = keyOf;
@@ -33,7 +33,10 @@ export class CollectionContents {
     const plain =
       (where ?? limit ?? offset ?? filters ?? fields ?? exclude) === undefined && (orderBy as unknown[]).length === 0;
     if (!plain) {
-      this.#contents.set(collection, this.#asked(collection, { ...options, where }));
+      this.#contents.set(collection, {
+        ...this.#asked(collection, { ...options, where }),
+        snapshot: snapshotOf(collection),
+      });
     } else if (this.#contents.has(collection)) {
       this.#contents.delete(collection);
     }
@@ -41,7 +44,9 @@ export class CollectionContents {
 
   /** Whether the collection holds other items than `load(options)` asks for, in another order, or too little of them. */
   differ(collection: AnyCollection, options: LoadOptions): boolean {
-    const held = this.#contents.get(collection) ?? EVERYTHING;
+    const remembered = this.#contents.get(collection);
+    // Another snapshot: MikroORM itself has filled it since.
+    const held = remembered !== undefined && remembered.snapshot === snapshotOf(collection) ? remembered : EVERYTHING;
     const asked = this.#asked(collection, { ...options, filters: filtersOf(collection, options['filters']) });
     return (
       held.items !== asked.items ||

@@ -21,13 +21,14 @@ import { planStatements } from './where-parts.ts';
 
 interface Pending {
   readonly key: string;
+  readonly segment: Segment<EntityManager>;
   readonly items: Promise<Entity[]>;
 }
 
 /** What is known of the collections of one ORM. */
 export interface CollectionStates {
-  /** Collections with a call on its way. */
-  readonly pending: WeakMap<AnyCollection, Pending>;
+  /** Collections with a call on its way, by fork: a transaction's fork must not wait for the fork that waits for it. */
+  readonly pending: WeakMap<EntityManager, Map<AnyCollection, Pending>>;
   readonly contents: CollectionContents;
 }
 
@@ -59,23 +60,32 @@ export function loadCollection(
   const shapeKey = keyOfShape(context, collection, shape, where);
   const key = `${shapeKey}|${whereKey}`;
 
-  const other = states.pending.get(collection);
-  if (other !== undefined) {
-    return other.key === key
-      ? other.items
-      : delivered(other.items).then(() => loadCollection(context, states, em, segment, collection, options, true));
+  let pending = states.pending.get(em);
+  if (pending === undefined) {
+    pending = new Map();
+    states.pending.set(em, pending);
   }
-  assertLoadable(context, em, owner);
-  const items = context
-    .queueOf(em)
-    .load<CollectionCall, Entity[]>(
-      metadataOf(owner),
-      shapeKey,
-      () => ({ dedupe: false, run: (calls, sent) => run(context, states, em, sent, calls, shape) }),
-      { collection, owner, where, whereKey, force: force || where !== undefined || shape.limited },
-      segment,
+  const queue = context.queueOf(em);
+  const other = pending.get(collection);
+  if (other !== undefined) {
+    if (other.key === key && other.segment === segment) {
+      return other.items;
+    }
+    const turn = delivered(other.items).then(() =>
+      loadCollection(context, states, em, segment, collection, options, true),
     );
-  states.pending.set(collection, { key, items });
+    queue.hold(turn, segment);
+    return turn;
+  }
+  assertLoadable(context, em, segment, owner);
+  const items = queue.load<CollectionCall, Entity[]>(
+    metadataOf(owner),
+    shapeKey,
+    () => ({ dedupe: false, run: (calls, sent) => run(context, states, em, sent, calls, shape) }),
+    { collection, owner, where, whereKey, force: force || where !== undefined || shape.limited },
+    segment,
+  );
+  pending.set(collection, { key, segment, items });
   return items;
 }
 
@@ -112,26 +122,30 @@ async function run(
   shape: CollectionShape,
 ): Promise<(Entity[] | Error)[]> {
   const relation = relationOf(calls[0]!.collection);
-  const statements = planStatements(calls, where => canStandTogether(relation, where)).flatMap(parts =>
-    chunks(parts.length === 1 ? parts[0]!.calls : parts.flatMap(part => part.calls), context.maxBatchSize),
-  );
   const failed = new Map<CollectionCall, Error>();
-  await Promise.all(
-    statements.map(async statement => {
-      const errors = await runStatement(context, em, segment, statement, {
-        event: { kind: 'collection', entity: metadataOf(calls[0]!.owner).className, relation: relation.name },
-        keys: part => part.length,
-        run: part => loadCollections(context.seam, em, part, shape),
-      });
-      for (const [call, error] of errors) {
-        failed.set(call, asError(error));
-      }
-    }),
-  );
+  try {
+    const statements = planStatements(calls, where => canStandTogether(relation, where)).flatMap(parts =>
+      chunks(parts.length === 1 ? parts[0]!.calls : parts.flatMap(part => part.calls), context.maxBatchSize),
+    );
+    await Promise.all(
+      statements.map(async statement => {
+        const errors = await runStatement(context, em, segment, statement, {
+          event: { kind: 'collection', entity: metadataOf(calls[0]!.owner).className, relation: relation.name },
+          keys: part => part.length,
+          run: part => loadCollections(context.seam, em, part, shape),
+        });
+        for (const [call, error] of errors) {
+          failed.set(call, asError(error));
+        }
+      }),
+    );
+  } finally {
+    const own = pending.get(em)!;
+    calls.forEach(call => own.delete(call.collection));
+  }
   const oneToMany = isOneToMany(relation);
   return calls.map(call => {
     const { collection, where } = call;
-    pending.delete(collection);
     const error = failed.get(call);
     if (error !== undefined) {
       return error;

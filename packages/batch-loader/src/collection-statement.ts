@@ -5,13 +5,16 @@ import type { AnyCollection, Entity, LoadOptions } from './seam/entity.ts';
 import { isReadonly, refilling } from './seam/refilling.ts';
 import { collectionSchema, relationOf } from './seam/relation.ts';
 
-/** One call of `collection.load()`. */
-export interface CollectionCall {
+/** A collection and the condition on its items, `undefined` for all of them. */
+export interface ConditionedCollection {
   readonly collection: AnyCollection;
   readonly owner: Entity;
-  /** `undefined` for all items. */
   readonly where: unknown;
   readonly whereKey: string;
+}
+
+/** One call of `collection.load()`. */
+export interface CollectionCall extends ConditionedCollection {
   /** Load even if the collection is initialised when the statement is sent. */
   readonly force: boolean;
 }
@@ -54,13 +57,15 @@ export async function loadCollections(
   await refilling(
     forced.map(call => call.collection),
     limited ? collections : collections.filter(isReadonly),
+    () => seam.isRunningFor(em),
     () =>
       seam.populateAll(em, owners, hints, {
         refresh: true,
         ...rest,
         schema: collectionSchema(collection),
         where: { [name]: conditionFor(em, calls) },
-        orderBy: { [name]: order },
+        // An empty order would count as one, and take the place of a `fixedOrder`.
+        ...(order.length === 0 ? {} : { orderBy: { [name]: order } }),
         ...(limited
           ? { populateHints: withLimit(options['populateHints'], name, limit ?? NO_LIMIT, offset ?? 0) }
           : {}),
@@ -84,7 +89,7 @@ export function whereKind(where: unknown): 'all' | 'raw' | 'some' {
 }
 
 /** The condition that all calls gave; or each one's, tied to the owners that it was given for. */
-function conditionFor(em: EntityManager, calls: readonly CollectionCall[]): unknown {
+export function conditionFor(em: EntityManager, calls: readonly ConditionedCollection[]): unknown {
   const { collection, where, whereKey } = calls[0]!;
   if (calls.every(call => call.whereKey === whereKey)) {
     // MikroORM's populate takes a `$not` at the top for an operator on the primary key; inside `$and` it is what it says.

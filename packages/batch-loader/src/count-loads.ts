@@ -5,7 +5,8 @@ import type { Segment } from './fork-queue.ts';
 import { type LoadContext, NEUTRAL_OPTIONS, asError, assertLoadable, runStatement } from './load-context.ts';
 import { type AnyCollection, type Entity, type LoadOptions, metadataOf, schemaOf } from './seam/entity.ts';
 import { type CountTarget, countAlone, countGrouped, countTarget, ownersByGroupKey } from './seam/grouped-count.ts';
-import { relationOf } from './seam/relation.ts';
+import { isOneToMany, relationOf } from './seam/relation.ts';
+import { canStandTogether, conditionFor } from './collection-statement.ts';
 import { planStatements } from './where-parts.ts';
 
 interface CountCall {
@@ -26,7 +27,7 @@ export function countCollection(
   options: LoadOptions,
 ): Promise<number> {
   const owner = collection.owner;
-  assertLoadable(context, em, owner);
+  assertLoadable(context, em, segment, owner);
   const { where, ...rest } = options;
   return context
     .queueOf(em)
@@ -46,14 +47,19 @@ async function run(
   calls: readonly CountCall[],
   options: LoadOptions,
 ): Promise<(number | Error)[]> {
-  const collectionOf = new Map(calls.map(call => [call.owner, call.collection]));
   const relation = relationOf(calls[0]!.collection);
   const target = countTarget(em, relation);
+  // The condition on an M:N is one on its target, which a join to the pivot row of another owner would meet as well.
+  const mergeable = (where: unknown): boolean =>
+    isOneToMany(relation) && !Object.hasOwn(where as object, relation.mappedBy) && canStandTogether(relation, where);
   const counts = new Map<CountCall, number | Error>();
   await Promise.all(
-    planStatements(calls, () => false).flatMap(([part]) => {
+    planStatements(calls, mergeable).flatMap(parts => {
       // Equal calls on one collection are one owner of the statement.
-      const byOwner = Map.groupBy(part!.calls, call => call.owner);
+      const byOwner = Map.groupBy(
+        parts.flatMap(part => part.calls),
+        call => call.owner,
+      );
       const answer = (owner: Entity, count: number | Error): void => {
         for (const call of byOwner.get(owner)!) {
           counts.set(call, count);
@@ -64,16 +70,10 @@ async function run(
           event: { kind: 'count', entity: metadataOf(chunk[0]!).className, relation: relation.name },
           keys: owners => owners.reduce((sum, owner) => sum + byOwner.get(owner)!.length, 0),
           run: async owners => {
+            const asked = owners.map(owner => byOwner.get(owner)![0]!);
             const found =
-              (target && (await countOwners(em, target, owners, part!.where, options))) ??
-              new Map(
-                await Promise.all(
-                  owners.map(
-                    async owner =>
-                      [owner, await countAlone(em, collectionOf.get(owner)!, part!.where, options)] as const,
-                  ),
-                ),
-              );
+              (target && (await countOwners(em, target, owners, conditionFor(em, asked), options))) ??
+              (await countEach(em, asked, options));
             for (const owner of owners) {
               answer(owner, found.get(owner) ?? 0);
             }
@@ -87,6 +87,19 @@ async function run(
     }),
   );
   return calls.map(call => counts.get(call)!);
+}
+
+/** As MikroORM counts: a query each. */
+async function countEach(
+  em: EntityManager,
+  calls: readonly CountCall[],
+  options: LoadOptions,
+): Promise<Map<Entity, number>> {
+  const count = async ({ owner, collection, where }: CountCall): Promise<[Entity, number]> => [
+    owner,
+    await countAlone(em, collection, where, options),
+  ];
+  return new Map(await Promise.all(calls.map(count)));
 }
 
 /** The counts of owners that have any; `undefined` if they cannot be told apart in one query. */

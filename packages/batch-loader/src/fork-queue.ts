@@ -1,16 +1,25 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import DataLoader from 'dataloader';
 import type { Schedule } from './batch-window.ts';
+
+/** What a fork is in the middle of when a call is made; calls made in the middle of different things do not mix. */
+export interface Surroundings {
+  /** The open transaction. */
+  readonly transaction: unknown;
+  /** The flush that the call is made from, by one of its hooks; a batch that waits for it must not be waited for by it. */
+  readonly flush: unknown;
+}
 
 /**
  * A run of calls on one EntityManager fork between which nothing changed that decides what a query returns: the open
  * transaction, the schema, filters and their parameters, the session context. Calls of different segments never share a
  * statement.
  */
-export interface Segment<Fork> {
+export interface Segment<Fork> extends Surroundings {
   /** When its first call was made, `performance.now()` in ms. */
   readonly openedAt: number;
-  /** The transaction that was open then. */
-  readonly transaction: unknown;
+  /** How often the fork had been cleared then. */
+  readonly clears: number;
   /** The fork as it was, once its state has changed; statements of this segment take filters, schema and session from it. */
   frozen?: Fork;
 }
@@ -19,6 +28,8 @@ interface OpenSegment<Fork> extends Segment<Fork> {
   readonly loaders: Map<object, Map<string, WindowLoader>>;
   readonly dispatches: (() => void)[];
   closed: boolean;
+  /** Runs a function in the async context of the first call: who dispatches may be anybody, another request even. */
+  readonly inContext: <T>(run: () => T) => T;
 }
 
 interface WindowLoader {
@@ -57,6 +68,7 @@ export interface Shape<Key, Value, Fork> {
 export class ForkQueue<Fork> {
   readonly #schedule: Schedule;
   #open: OpenSegment<Fork> | undefined;
+  #clears = 0;
   /** Segments whose window has not closed: the open one, and frozen ones. */
   readonly #scheduled = new Set<OpenSegment<Fork>>();
   readonly #running = new Map<Promise<unknown>, Segment<Fork>>();
@@ -65,10 +77,19 @@ export class ForkQueue<Fork> {
     this.#schedule = schedule;
   }
 
+  /** How often the fork was cleared. */
+  get clears(): number {
+    return this.#clears;
+  }
+
   /** The segment that a call made now belongs to. */
-  current(transaction: unknown): Segment<Fork> {
+  current(surroundings: Surroundings): Segment<Fork> {
     const open = this.#open;
-    return open !== undefined && open.transaction === transaction ? open : this.#openSegment(transaction);
+    if (open !== undefined && open.transaction === surroundings.transaction && open.flush === surroundings.flush) {
+      return open;
+    }
+    this.#open = this.#createSegment(surroundings);
+    return this.#open;
   }
 
   /**
@@ -89,8 +110,7 @@ export class ForkQueue<Fork> {
   ): Promise<Value> {
     let segment = place as OpenSegment<Fork>;
     if (segment.closed) {
-      segment =
-        place.frozen === undefined ? (this.current(place.transaction) as OpenSegment<Fork>) : this.#reopen(segment);
+      segment = place.frozen === undefined ? (this.current(place) as OpenSegment<Fork>) : this.#reopen(segment);
     }
     let byKey = segment.loaders.get(scope);
     if (byKey === undefined) {
@@ -121,36 +141,44 @@ export class ForkQueue<Fork> {
     }
   }
 
-  /** Sends what is collected now and waits until all is answered. Never rejects. */
+  /** To be called when the fork is cleared: calls already made keep their place, and are told apart from later ones. */
+  clear(): void {
+    this.#clears++;
+    this.#open = undefined;
+  }
+
+  /** Has `settle()` wait for a call that has to wait for another before it can be queued. */
+  hold(call: Promise<unknown>, segment: Segment<Fork>): void {
+    const over = (): void => void this.#running.delete(call);
+    this.#running.set(call, segment);
+    call.then(over, over);
+  }
+
+  /** Sends what is collected now and waits until it is answered. Never rejects. */
   async settle(): Promise<void> {
-    // A load reaches the queue a few promise jobs after it was called.
+    // A load reaches the queue a promise job or two after it was called.
     for (let job = 0; job < 4; job++) {
       await Promise.resolve();
     }
-    while (this.#scheduled.size > 0 || this.#running.size > 0) {
-      this.#scheduled.forEach(segment => this.#close(segment));
-      await Promise.allSettled(this.#running.keys());
-    }
-  }
-
-  #openSegment(transaction: unknown): OpenSegment<Fork> {
-    const segment = this.#createSegment(transaction);
-    this.#open = segment;
-    return segment;
+    this.#scheduled.forEach(segment => this.#close(segment));
+    await Promise.allSettled(this.#running.keys());
   }
 
   /** One more window with the state of a closed segment, for a call that was made in it and came late. */
-  #reopen({ transaction, frozen }: OpenSegment<Fork>): OpenSegment<Fork> {
-    return Object.assign(this.#createSegment(transaction), { frozen });
+  #reopen({ frozen, ...surroundings }: OpenSegment<Fork>): OpenSegment<Fork> {
+    return Object.assign(this.#createSegment(surroundings), { frozen });
   }
 
-  #createSegment(transaction: unknown): OpenSegment<Fork> {
+  #createSegment({ transaction, flush }: Surroundings): OpenSegment<Fork> {
     const segment: OpenSegment<Fork> = {
       openedAt: performance.now(),
       transaction,
+      flush,
+      clears: this.#clears,
       loaders: new Map(),
       dispatches: [],
       closed: false,
+      inContext: AsyncLocalStorage.snapshot(),
     };
     this.#scheduled.add(segment);
     this.#schedule(() => this.#close(segment));
@@ -166,9 +194,7 @@ export class ForkQueue<Fork> {
     if (this.#open === segment) {
       this.#open = undefined;
     }
-    for (const dispatch of segment.dispatches) {
-      dispatch();
-    }
+    segment.inContext(() => segment.dispatches.forEach(dispatch => dispatch()));
     segment.loaders.clear();
     segment.dispatches.length = 0;
   }
@@ -178,9 +204,7 @@ export class ForkQueue<Fork> {
     const loader = new DataLoader<object, unknown>(
       keys => {
         const answer = shape.run(keys, segment, entry.calls);
-        const over = (): void => void this.#running.delete(answer);
-        this.#running.set(answer, segment);
-        answer.then(over, over);
+        this.hold(answer, segment);
         return answer as Promise<ArrayLike<unknown>>;
       },
       {

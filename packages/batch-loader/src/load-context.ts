@@ -27,7 +27,12 @@ export const NEUTRAL_OPTIONS: ReadonlySet<string> = new Set(['dataloader', 'fail
  *
  * @throws {BatchLoaderError} `CLOSED`, `FOREIGN_ENTITY` or `DETACHED`
  */
-export function assertLoadable(context: LoadContext, em: EntityManager, entity: Entity): void {
+export function assertLoadable(
+  context: LoadContext,
+  em: EntityManager,
+  segment: Segment<EntityManager>,
+  entity: Entity,
+): void {
   const { seam } = context;
   if (seam.closed) {
     throw closedError(named(entity));
@@ -35,7 +40,8 @@ export function assertLoadable(context: LoadContext, em: EntityManager, entity: 
   if (seam.isForeign(entity)) {
     refuseForeign(entity);
   }
-  if (seam.isDetached(em, entity)) {
+  // A call that was made before em.clear() is answered.
+  if (segment.clears === context.queueOf(em).clears && seam.isDetached(entity)) {
     throw new BatchLoaderError(
       'DETACHED',
       `Cannot load ${named(entity)}: em.clear() detached it from its EntityManager. Find it again, or work on a fork of its own (em.fork()).`,
@@ -104,7 +110,7 @@ export async function runStatement<Item extends object>(
     let rows = 0;
     let failure: unknown;
     try {
-      rows = await seam.runIn(segment, () => statement.run(part));
+      rows = await seam.runIn(em, segment, () => statement.run(part));
     } catch (error) {
       failure = error;
       throw error;

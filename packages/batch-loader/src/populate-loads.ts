@@ -18,7 +18,7 @@ export function populate(
   options: LoadOptions,
 ): Promise<void> {
   for (const entity of entities) {
-    assertLoadable(context, em, entity);
+    assertLoadable(context, em, segment, entity);
   }
   const first = entities[0]!;
   return context.queueOf(em).load<Entity | EntityList, void>(

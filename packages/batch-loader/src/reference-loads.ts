@@ -20,7 +20,7 @@ export function loadReference(
   entity: Entity,
   options: LoadOptions,
 ): Promise<Entity | null> {
-  assertLoadable(context, em, entity);
+  assertLoadable(context, em, segment, entity);
   const schema = schemaOf(entity);
   const key = optionsKey(options, context.keyOf, NEUTRAL_OPTIONS);
   if (!hasPrimaryKey(entity) || (key !== '' && ALONE.some(name => options[name] !== undefined))) {

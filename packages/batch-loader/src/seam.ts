@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { DataloaderType, type EntityManager, type MikroORM, Utils, helper } from '@mikro-orm/core';
-import type { Segment } from './fork-queue.ts';
+import type { Segment, Surroundings } from './fork-queue.ts';
 import type { AnyCollection, Entity, LoadOptions } from './seam/entity.ts';
 import { letDriverCountByGroup } from './seam/grouped-count.ts';
 import { holdsOther, reloadWhatHoldsOther } from './seam/reload.ts';
@@ -39,6 +39,8 @@ export interface Takeover {
   holdsOther(collection: AnyCollection, options: LoadOptions): boolean;
   /** Called before filters, their parameters, schema or session of `em` change. */
   stateChanges(em: EntityManager): void;
+  /** Called before `em` is cleared. */
+  clears(em: EntityManager): void;
   /** Called before the transaction of `em` begins or ends. */
   settle(em: EntityManager): Promise<void>;
 }
@@ -63,12 +65,18 @@ class ForkMarks {
   readonly flushes = new WeakMap<EntityManager, Promise<void>>();
 }
 
+/** The statement that the running code is part of, so that its filters, schema and session are those it was called with. */
+interface Running {
+  readonly em: EntityManager;
+  readonly segment: Segment<EntityManager>;
+}
+
 /** The seam of one ORM. */
 export class Seam {
   readonly #orm: MikroORM;
   readonly #marks = new ForkMarks();
-  /** The segment whose statement is running, so that filters, schema and session can be those it was called with. */
-  readonly #segments = new AsyncLocalStorage<Segment<EntityManager>>();
+  readonly #running = new AsyncLocalStorage<Running>();
+  readonly #flushes = new AsyncLocalStorage<object>();
   #closed = false;
 
   constructor(orm: MikroORM) {
@@ -91,15 +99,22 @@ export class Seam {
     return this.#closed;
   }
 
-  /** Whether `em.clear()` of a user has detached this entity from `em`. */
-  isDetached(em: EntityManager, entity: Entity): boolean {
-    if (!this.#marks.cleared.has(em)) {
+  /** What a call on `em` is made in the middle of. */
+  surroundings(em: EntityManager): Surroundings {
+    return { transaction: em.getTransactionContext(), flush: this.#flushes.getStore() };
+  }
+
+  /** Whether `em.clear()` of a user has detached this entity from the EntityManager that managed it. */
+  isDetached(entity: Entity): boolean {
+    const wrapped = helper(entity);
+    const em = wrapped.__em;
+    if (em === undefined || !this.#marks.cleared.has(em)) {
       return false;
     }
-    const wrapped = helper(entity);
-    return (
-      em.getUnitOfWork().getById(wrapped.__meta.class, wrapped.getPrimaryKey() as never, wrapped.__schema) !== entity
-    );
+    const known = em
+      .getUnitOfWork(false)
+      .getById(wrapped.__meta.class, wrapped.getPrimaryKey() as never, wrapped.__schema);
+    return known !== entity;
   }
 
   /** Whether the entity is managed by an EntityManager of another ORM. */
@@ -109,8 +124,13 @@ export class Seam {
   }
 
   /** Runs a statement with the filters, schema and session context of its segment. */
-  runIn<T>(segment: Segment<EntityManager>, statement: () => Promise<T>): Promise<T> {
-    return this.#segments.run(segment, statement);
+  runIn<T>(em: EntityManager, segment: Segment<EntityManager>, statement: () => Promise<T>): Promise<T> {
+    return this.#running.run({ em, segment }, statement);
+  }
+
+  /** Whether the running code is part of a statement that the loader sends on `em`. */
+  isRunningFor(em: EntityManager): boolean {
+    return this.#running.getStore()?.em === em;
   }
 
   /**
@@ -121,11 +141,10 @@ export class Seam {
   guardSnapshots(em: EntityManager): void {
     const uow = em.getUnitOfWork(false);
     const register = uow.register.bind(uow);
-    const segments = this.#segments;
     uow.register = (entity, data, options) => {
       const wrapped = helper(entity);
       const before = wrapped.__originalEntityData as Record<string, unknown> | undefined;
-      if (!options?.refresh || before === undefined || segments.getStore() === undefined) {
+      if (!options?.refresh || before === undefined || !this.isRunningFor(em)) {
         return register(entity, data, options);
       }
       if (before === data) {
@@ -164,13 +183,18 @@ export class Seam {
   /** The EM mixin: every entry point of a lazy load, and every change of what a load returns. */
   #mixin(Base: EntityManagerClass, takeover: Takeover): EntityManagerClass {
     const marks = this.#marks;
-    const segments = this.#segments;
+    const flushes = this.#flushes;
     const facadesOf = new WeakMap<Loaders, Facades>();
-    const frozenOf = (em: EntityManager): Record<string, (...args: unknown[]) => unknown> | undefined => {
-      const frozen = segments.getStore()?.frozen;
-      return frozen === em
-        ? undefined
-        : (frozen as unknown as Record<string, (...args: unknown[]) => unknown> | undefined);
+    const isRunningFor = (em: EntityManager): boolean => this.isRunningFor(em);
+    const frozenOf = (em: EntityManager): FrozenState | undefined => {
+      const running = this.#running.getStore();
+      return running?.em === em ? (running.segment.frozen as unknown as FrozenState | undefined) : undefined;
+    };
+    // A hook of a running batch that waited for it would wait for itself.
+    const settle = async (em: EntityManager): Promise<void> => {
+      if (!isRunningFor(em)) {
+        await takeover.settle(em);
+      }
     };
     const assertOwn = (entities: unknown): void => {
       for (const entity of Array.isArray(entities) ? entities : []) {
@@ -261,27 +285,24 @@ export class Seam {
 
       override applyFilters(...args: unknown[]): unknown {
         const frozen = frozenOf(this.getContext(false));
-        return frozen ? frozen['applyFilters']!(...args) : super.applyFilters(...args);
+        return frozen ? frozen.applyFilters(...args) : super.applyFilters(...args);
       }
 
       override prepareOptions(...args: unknown[]): unknown {
         const frozen = frozenOf(this.getContext(false));
-        return frozen ? frozen['prepareOptions']!(...args) : super.prepareOptions(...args);
+        return frozen ? frozen.prepareOptions(...args) : super.prepareOptions(...args);
       }
 
       override getTransactionSessionContext(): unknown {
         const frozen = frozenOf(this.getContext(false));
-        return frozen ? frozen['getTransactionSessionContext']!() : super.getTransactionSessionContext();
+        return frozen ? frozen.getTransactionSessionContext() : super.getTransactionSessionContext();
       }
 
       // A batch runs its statements at once, and each may flush first. MikroORM queues concurrent flushes, but forgets the
       // queue when one fails: those behind it would never end. So they are not concurrent.
       override async tryFlush(entityName: unknown, options: unknown): Promise<void> {
         const em = this.getContext();
-        if (
-          segments.getStore() === undefined ||
-          !em.getUnitOfWork().shouldAutoFlush(em.getMetadata().get(entityName as never))
-        ) {
+        if (!isRunningFor(em) || !em.getUnitOfWork().shouldAutoFlush(em.getMetadata().get(entityName as never))) {
           return super.tryFlush(entityName, options);
         }
         const flush = (marks.flushes.get(em) ?? Promise.resolve()).then(() => super.tryFlush(entityName, options));
@@ -292,31 +313,42 @@ export class Seam {
         return flush;
       }
 
+      // A flush's hooks may load, and the flush waits for them: what they load must not wait for the flush.
+      override flush(): Promise<void> {
+        return flushes.run({}, () => super.flush());
+      }
+
       // Hydrating a 1:M "persists" its items, known as they are, and has the next find of their class flush first.
       override persist(entities: unknown): unknown {
-        return segments.getStore() !== undefined && areManaged(entities) ? this.getContext() : super.persist(entities);
+        const em = this.getContext();
+        return isRunningFor(em) && areManaged(em, entities) ? em : super.persist(entities);
       }
 
       override async begin(...args: unknown[]): Promise<void> {
-        await takeover.settle(this.getContext(false));
+        await settle(this.getContext(false));
         await super.begin(...args);
       }
 
       override async commit(): Promise<void> {
-        await takeover.settle(this.getContext(false));
+        await settle(this.getContext(false));
         await super.commit();
       }
 
       override async rollback(): Promise<void> {
-        await takeover.settle(this.getContext(false));
+        await settle(this.getContext(false));
         await super.rollback();
       }
 
-      override transactional(callback: (em: EntityManager) => Promise<unknown>, options?: unknown): Promise<unknown> {
+      override async transactional(
+        callback: (em: EntityManager) => Promise<unknown>,
+        options?: unknown,
+      ): Promise<unknown> {
+        // What was asked for before it is not part of it, and may need the connection that it would hold.
+        await settle(this.getContext(false));
         return super.transactional(async em => {
           const result = await callback(em);
-          // Loads that the callback started and did not await belong to its transaction.
-          await takeover.settle(em);
+          // Loads that the callback started and did not await are part of it.
+          await settle(em);
           return result;
         }, options);
       }
@@ -325,6 +357,7 @@ export class Seam {
         const em = this.getContext();
         if (!marks.throwaway.has(em)) {
           marks.cleared.add(em);
+          takeover.clears(em);
         }
         super.clear();
       }
@@ -391,6 +424,8 @@ function createFacades(loaders: Loaders): Facades {
   };
 }
 
+type FrozenState = Pick<UntypedEntityManager, 'applyFilters' | 'prepareOptions' | 'getTransactionSessionContext'>;
+
 interface UntypedEntityManager {
   readonly config: EntityManager['config'];
   getContext(validate?: boolean): EntityManager;
@@ -408,6 +443,7 @@ interface UntypedEntityManager {
   prepareOptions(...args: unknown[]): unknown;
   getTransactionSessionContext(): unknown;
   tryFlush(entityName: unknown, options: unknown): Promise<void>;
+  flush(): Promise<void>;
   persist(entities: unknown): unknown;
   begin(...args: unknown[]): Promise<void>;
   commit(): Promise<void>;
@@ -421,8 +457,11 @@ function loneOf(em: EntityManager): Lone {
   return (em as unknown as { [lone]: Lone })[lone];
 }
 
-function areManaged(entities: unknown): boolean {
-  const managed = (entity: unknown): boolean => Utils.isEntity<Entity>(entity, true) && helper(entity).__managed;
+/** Whether persisting these entities would tell `em` nothing. */
+function areManaged(em: EntityManager, entities: unknown): boolean {
+  const removed = em.getUnitOfWork(false).getRemoveStack();
+  const managed = (entity: unknown): boolean =>
+    Utils.isEntity<Entity>(entity, true) && helper(entity).__managed && !removed.has(entity);
   return Array.isArray(entities) ? entities.every(managed) : managed(entities);
 }
 

@@ -64,8 +64,22 @@ export function isFlatCondition(where: unknown, target: EntityMetadata): boolean
       return Array.isArray(value) && value.every(condition => isFlatCondition(condition, target));
     }
     const property = (target.properties as Record<string, EntityProperty>)[key];
-    return property?.kind === ReferenceKind.SCALAR && property.fieldNames?.length === 1 && !property.formula;
+    if (property?.fieldNames?.length !== 1 || property.formula) {
+      return false;
+    }
+    const isKey = property.kind === ReferenceKind.MANY_TO_ONE && !property.polymorphic;
+    return property.kind === ReferenceKind.SCALAR || (isKey && isKeyCondition(value));
   });
+}
+
+/** Whether a to-one relation is compared with keys, that is by its own column. */
+function isKeyCondition(value: unknown): boolean {
+  if (Array.isArray(value)) {
+    return value.every(item => item === null || typeof item !== 'object');
+  }
+  return Utils.isPlainObject(value)
+    ? Object.entries(value).every(([key, operand]) => Utils.isOperator(key) && isKeyCondition(operand))
+    : value === null || typeof value !== 'object';
 }
 
 /** Whether `isFlatCondition` conditions can be tied to their owners in one statement of this relation. */

@@ -8,14 +8,17 @@ import { relationOf } from './relation.ts';
  *
  * @param forced collections to treat as not loaded yet, until they are hydrated
  * @param limited collections that are, or are about to be, loaded with a limit
+ * @param isInside whether the asking code runs for this load: to all others the collections are what they were
  */
 export async function refilling<T>(
   forced: readonly AnyCollection[],
   limited: readonly AnyCollection[],
+  isInside: () => boolean,
   load: () => Promise<T>,
 ): Promise<T> {
   for (const collection of forced) {
-    override(collection, 'isInitialized', () => false);
+    const isInitialized = collection.isInitialized.bind(collection);
+    override(collection, 'isInitialized', (fully?: boolean) => !isInside() && isInitialized(fully));
   }
   const hooked = new Set([...forced, ...limited]);
   for (const collection of hooked) {
