@@ -81,6 +81,7 @@ export const Author = defineEntity({
     books: () => p.oneToMany(Book).mappedBy('author'),
     tags: () => p.manyToMany(Tag).owner(),
     friends: () => p.manyToMany(Author).owner(),
+    ranking: () => p.manyToMany(Tag).owner().fixedOrder(),
     profile: () => p.oneToOne(Profile).mappedBy('author').ref().nullable(),
   },
 });
@@ -361,6 +362,12 @@ export async function fillLibrary(orm: MikroORM, random: () => number): Promise<
       table,
       range(lefts).flatMap(l => Array.from({ length: int(each + 1) }, () => ({ [left]: l, [right]: 1 + int(rights) }))),
     );
+  // In an order of its own: neither that of the keys nor the other way round.
+  const ranked = [3, 1, 5, 2];
+  await insert(
+    'author_ranking',
+    range(SIZES.authors).flatMap(author_id => ranked.slice(0, int(5)).map(tag_id => ({ author_id, tag_id }))),
+  );
   await links('author_tags', 'author_id', SIZES.authors, 'tag_id', SIZES.tags, 4);
   await links('author_friends', 'author_1_id', SIZES.authors, 'author_2_id', SIZES.authors, 4);
   await links('book_tags', 'book_id', SIZES.books, 'tag_id', SIZES.tags, 4);

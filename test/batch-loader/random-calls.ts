@@ -134,6 +134,8 @@ interface Relation {
   readonly populate?: readonly string[];
   readonly orders?: readonly object[];
   readonly fields?: readonly string[];
+  /** Whether its items have an order without being asked for one. */
+  readonly keepsOrder?: boolean;
 }
 
 const BOOK = {
@@ -164,6 +166,7 @@ export const COLLECTIONS: readonly Relation[] = [
   { owner: 'Author', name: 'pupils', ...AUTHOR },
   { owner: 'Author', name: 'tags', ...TAG },
   { owner: 'Author', name: 'friends', ...AUTHOR },
+  { owner: 'Author', name: 'ranking', ...TAG, keepsOrder: true },
   { owner: 'Book', name: 'tags', ...TAG },
   { owner: 'Book', name: 'readers', target: 'Person', orders: [{ name: 'asc', id: 'asc' }] },
   { owner: 'Book', name: 'copies', target: 'Copy', orders: [{ number: 'desc' }] },
@@ -297,7 +300,7 @@ function collectionCall(relation: Relation, pk: string, random: Random): RandomC
   const fields =
     !populate && !limited && !order && relation.fields && random.chance(0.15) ? relation.fields : undefined;
   const filter = populate ? undefined : filters(relation.target, random);
-  const ordering = order ?? (limited ? relation.orders![0]! : undefined);
+  const ordering = order ?? (limited && !relation.keepsOrder ? relation.orders![0]! : undefined);
   const options: Variant[] = [
     ...(where ? [v(`where:${where.key}`, () => ({ where: where.value() }))] : []),
     ...(ordering ? [plain({ orderBy: ordering })] : []),
@@ -309,7 +312,12 @@ function collectionCall(relation: Relation, pk: string, random: Random): RandomC
     Object.assign({}, ...options.map(o => o.value())) as Record<string, unknown>;
   // MikroORM's init(), which refreshes, fails with a condition where the target has a polymorphic relation.
   const method = random.pick(limited ? (['loadItems', 'load'] as const) : (['loadItems', 'load', 'init'] as const));
-  const shown = { ordered: ordering !== undefined, flags: limited === undefined, fields, populate };
+  const shown = {
+    ordered: ordering !== undefined || relation.keepsOrder === true,
+    flags: limited === undefined,
+    fields,
+    populate,
+  };
   return {
     key: `${relation.owner}[${pk}].${relation.name}.${method}(${options.map(o => o.key).join('&')}${limited ? JSON.stringify(limited) : ''})`,
     target: `${relation.owner}[${pk}].${relation.name}`,
