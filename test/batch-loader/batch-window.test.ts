@@ -106,8 +106,8 @@ test("'immediate' is the default", async () => {
 });
 
 describe('a function', () => {
-  test('decides when: a window of 5 ms merges what immediates keep apart', async () => {
-    const orm = await open(dispatch => void setTimeout(dispatch, 5));
+  test('decides when: a window of 100 ms merges what immediates keep apart', async () => {
+    const orm = await open(dispatch => void setTimeout(dispatch, 100));
     const afterPolls = async (caller: number): Promise<void> => {
       for (let poll = 0; poll < caller % 3; poll++) {
         await nextPoll();
