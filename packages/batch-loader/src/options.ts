@@ -9,8 +9,9 @@ export interface BatchLoaderOptions {
    * - `'immediate'`: after the I/O callbacks of this turn of the event loop (`setImmediate`), so that calls resumed by
    *   different sockets share a query;
    * - `'tick'`: after the promise jobs of this callback (`process.nextTick`), as DataLoader itself does;
-   * - a function: is given `dispatch` and calls it when the batch is to be sent. If it throws, the batch is sent as with
-   *   `'immediate'` and a process warning is emitted.
+   * - a function: is given `dispatch` and calls it when the batch is to be sent, from wherever it likes: the batch runs in
+   *   the async context of its first call. Trap: as long as it does not call it, the loads wait. If it throws, the batch
+   *   is sent as with `'immediate'` and a process warning is emitted.
    *
    * @default 'immediate'
    */
