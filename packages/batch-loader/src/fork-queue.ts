@@ -211,7 +211,7 @@ export class ForkQueue<Fork> {
         cacheMap: cache ?? null,
         // A window that closes as it opens has closed before its first loader is there; DataLoader has no key to send yet.
         batchScheduleFn: dispatch =>
-          segment.closed ? queueMicrotask(dispatch) : void segment.dispatches.push(dispatch),
+          segment.closed ? queueMicrotask(() => segment.inContext(dispatch)) : void segment.dispatches.push(dispatch),
       },
     );
     const entry: WindowLoader = { loader, cache, calls: 0 };
