@@ -243,6 +243,114 @@ describe('hooks', () => {
   });
 });
 
+describe('transactions that loads are not to wait for, nor they for loads', { timeout: 10_000 }, () => {
+  const once = (work: () => Promise<unknown>): (() => Promise<void>) => {
+    let done = false;
+    return async () => {
+      if (!done) {
+        done = true;
+        await work();
+      }
+    };
+  };
+
+  test('one in a hook of a flush, with loads of others pending', async () => {
+    const orm = await open();
+    const em = orm.em.fork({ freshEventManager: true });
+    const user = await userOf(em, 2);
+    subscribe(em, { beforeFlush: once(() => em.transactional(inner => inner.count(User))) });
+    em.create(Post, { id: 99, n: 1, title: 'new', user });
+    const load = user.posts.loadItems();
+    await Promise.all([load, em.flush()]);
+    expect(ids(await load)).toEqual([5, 6, 7, 8, 99]);
+  });
+
+  test('one that a hook of the load awaits', async () => {
+    const orm = await open();
+    const em = orm.em.fork({ freshEventManager: true });
+    const user = await userOf(em);
+    let transaction: Promise<number> | undefined;
+    subscribe(em, { onLoad: once(async () => transaction) });
+    const load = user.posts.loadItems();
+    transaction = em.transactional(inner => inner.count(Post));
+    expect([ids(await load), await transaction]).toEqual([[1, 2, 3, 4], 8]);
+  });
+
+  test('one in a hook of a load in a hook of a load', async () => {
+    const orm = await open();
+    const [outer, inner] = [orm.em.fork({ freshEventManager: true }), orm.em.fork({ freshEventManager: true })];
+    let count: number | undefined;
+    const begin = async (): Promise<void> => {
+      await outer.begin();
+      count = await outer.count(Post);
+      await outer.commit();
+    };
+    subscribe(inner, { onLoad: once(begin) });
+    subscribe(outer, { onLoad: once(() => inner.getReference(User, 2, { wrapped: true }).load()) });
+    await outer.getReference(User, 1, { wrapped: true }).load();
+    expect(count).toBe(8);
+  });
+});
+
+describe('what a hook leaves behind', () => {
+  test('runs with the state that its fork has by then', async () => {
+    const orm = await open();
+    const em = orm.em.fork({ freshEventManager: true });
+    em.addFilter({ name: 'own', entity: [Post] as never, cond: ((args: { n: number }) => ({ n: args.n })) as never });
+    em.setFilterParams('own', { n: 1 });
+    let later: Promise<number[]> | undefined;
+    let goOn = (): void => {};
+    const released = new Promise<void>(resolve => (goOn = resolve));
+    subscribe(em, {
+      async onLoad() {
+        later ??= released.then(async () => (await em.find(Post, {})).map(post => post.n));
+      },
+    });
+    const load = em.getReference(User, 1, { wrapped: true }).load();
+    em.setFilterParams('own', { n: 2 });
+    await load;
+    goOn();
+    expect(await later).toEqual([2, 2, 2, 2]);
+  });
+
+  test('is written before the next find, as ever', async () => {
+    const orm = await open();
+    const em = orm.em.fork({ freshEventManager: true });
+    subscribe(em, {
+      async onLoad({ entity }) {
+        if ((entity as { name?: string }).name === 'one') {
+          (entity as { name: string }).name = 'changed';
+          em.persist(entity);
+        }
+      },
+    });
+    await em.getReference(User, 1, { wrapped: true }).load();
+    expect(await em.find(User, { name: 'changed' })).toHaveLength(1);
+    await em.fork().nativeUpdate(User, { id: 1 }, { name: 'one' });
+  });
+});
+
+describe('conditions and contents', () => {
+  test('a condition of null is none, also beside one', async () => {
+    const orm = await open();
+    const em = orm.em.fork();
+    const [one, two] = [await userOf(em, 1), await userOf(em, 2)];
+    expect(
+      await Promise.all([one.posts.loadCount({ where: null as never }), two.posts.loadCount({ where: { n: 1 } })]),
+    ).toEqual([4, 2]);
+  });
+
+  test('a part of a collection, added to and flushed, is still a part', async () => {
+    const orm = await open();
+    const em = orm.em.fork();
+    const user = await userOf(em);
+    await user.posts.load({ where: { n: 1 } });
+    user.posts.add(em.create(Post, { id: 99, n: 2, title: 'new', user }));
+    await em.flush();
+    expect(ids(await user.posts.loadItems())).toEqual([1, 2, 3, 4, 99]);
+  });
+});
+
 describe('em.clear()', () => {
   test('does not take back the loads that were called before it', async () => {
     const orm = await open();

@@ -85,7 +85,8 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
         stateChanges: em =>
           queues.get(em)?.freeze(() => em.fork({ keepTransactionContext: true, disableContextResolution: true })),
         clears: em => queues.get(em)?.clear(),
-        settle: async em => queues.get(em)?.settle(),
+        send: em => queues.get(em)?.send(),
+        settle: async em => queues.get(em)?.settle(seam.surroundings(em).flush),
       });
     },
   };

@@ -12,7 +12,6 @@ interface Contents {
   readonly fields: string;
 }
 
-const EVERYTHING: Contents = { items: '', order: '', fields: '' };
 const NO_NAMES: ReadonlySet<string> = new Set();
 
 /**
@@ -45,8 +44,14 @@ export class CollectionContents {
   /** Whether the collection holds other items than `load(options)` asks for, in another order, or too little of them. */
   differ(collection: AnyCollection, options: LoadOptions): boolean {
     const remembered = this.#contents.get(collection);
-    // Another snapshot: MikroORM itself has filled it since.
-    const held = remembered !== undefined && remembered.snapshot === snapshotOf(collection) ? remembered : EVERYTHING;
+    const isRemembered = remembered !== undefined && remembered.snapshot === snapshotOf(collection);
+    if (!isRemembered && collection.isPartial()) {
+      // Filled with a part of its items, and written or filled by MikroORM since: which part is not known.
+      return true;
+    }
+    const held = isRemembered
+      ? remembered
+      : { ...this.#asked(collection, { filters: filtersOf(collection, undefined) }), order: '' };
     const asked = this.#asked(collection, { ...options, filters: filtersOf(collection, options['filters']) });
     return (
       held.items !== asked.items ||

@@ -6,6 +6,7 @@ import { type LoadContext, NEUTRAL_OPTIONS, asError, assertLoadable, runStatemen
 import { type AnyCollection, type Entity, type LoadOptions, metadataOf, schemaOf } from './seam/entity.ts';
 import { type CountTarget, countAlone, countGrouped, countTarget, ownersByGroupKey } from './seam/grouped-count.ts';
 import { isOneToMany, relationOf } from './seam/relation.ts';
+import { isEmptyCondition } from './collection-contents.ts';
 import { canStandTogether, conditionFor } from './collection-statement.ts';
 import { planStatements } from './where-parts.ts';
 
@@ -28,7 +29,8 @@ export function countCollection(
 ): Promise<number> {
   const owner = collection.owner;
   assertLoadable(context, em, segment, owner);
-  const { where, ...rest } = options;
+  const { where: asked, ...rest } = options;
+  const where = isEmptyCondition(asked) ? undefined : asked;
   return context
     .queueOf(em)
     .load<CountCall, number>(

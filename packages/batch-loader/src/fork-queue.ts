@@ -154,14 +154,24 @@ export class ForkQueue<Fork> {
     call.then(over, over);
   }
 
-  /** Sends what is collected now and waits until it is answered. Never rejects. */
-  async settle(): Promise<void> {
+  /** Closes the open windows now. */
+  send(): void {
+    this.#scheduled.forEach(segment => this.#close(segment));
+  }
+
+  /**
+   * Sends what is collected now and waits until it is answered. Never rejects.
+   *
+   * @param flush the flush that waits, if it is from within one: what was asked for outside it may in turn wait for it
+   */
+  async settle(flush: unknown): Promise<void> {
     // A load reaches the queue a promise job or two after it was called.
     for (let job = 0; job < 4; job++) {
       await Promise.resolve();
     }
-    this.#scheduled.forEach(segment => this.#close(segment));
-    await Promise.allSettled(this.#running.keys());
+    this.send();
+    const own = [...this.#running].filter(([, segment]) => segment.flush === flush);
+    await Promise.allSettled(own.map(([answer]) => answer));
   }
 
   /** One more window with the state of a closed segment, for a call that was made in it and came late. */

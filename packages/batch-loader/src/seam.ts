@@ -1,5 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { DataloaderType, type EntityManager, type MikroORM, Utils, helper } from '@mikro-orm/core';
+import {
+  DataloaderType,
+  type EntityManager,
+  type MikroORM,
+  TransactionPropagation,
+  Utils,
+  helper,
+} from '@mikro-orm/core';
 import type { Segment, Surroundings } from './fork-queue.ts';
 import type { AnyCollection, Entity, LoadOptions } from './seam/entity.ts';
 import { letDriverCountByGroup } from './seam/grouped-count.ts';
@@ -41,9 +48,17 @@ export interface Takeover {
   stateChanges(em: EntityManager): void;
   /** Called before `em` is cleared. */
   clears(em: EntityManager): void;
+  /** Sends what was asked for on `em` until now. */
+  send(em: EntityManager): void;
   /** Called before the transaction of `em` begins or ends. */
   settle(em: EntityManager): Promise<void>;
 }
+
+/** Propagations that take the open transaction away from its EntityManager while the new one lasts. */
+const SUSPENDING: ReadonlySet<string | undefined> = new Set<string | undefined>([
+  TransactionPropagation.REQUIRES_NEW,
+  TransactionPropagation.NOT_SUPPORTED,
+]);
 
 const lone = Symbol('@mikrokit/batch-loader lone');
 
@@ -69,6 +84,10 @@ class ForkMarks {
 interface Running {
   readonly em: EntityManager;
   readonly segment: Segment<EntityManager>;
+  /** The statement that this one is part of, by a hook. */
+  readonly parent: Running | undefined;
+  /** Work that a hook has left behind runs on in the context of the statement when that is over. */
+  over: boolean;
 }
 
 /** The seam of one ORM. */
@@ -124,13 +143,29 @@ export class Seam {
   }
 
   /** Runs a statement with the filters, schema and session context of its segment. */
-  runIn<T>(em: EntityManager, segment: Segment<EntityManager>, statement: () => Promise<T>): Promise<T> {
-    return this.#running.run({ em, segment }, statement);
+  async runIn<T>(em: EntityManager, segment: Segment<EntityManager>, statement: () => Promise<T>): Promise<T> {
+    const running: Running = { em, segment, parent: this.#running.getStore(), over: false };
+    try {
+      return await this.#running.run(running, statement);
+    } finally {
+      running.over = true;
+    }
   }
 
   /** Whether the running code is part of a statement that the loader sends on `em`. */
   isRunningFor(em: EntityManager): boolean {
-    return this.#running.getStore()?.em === em;
+    const running = this.#running.getStore();
+    return running?.em === em && !running.over;
+  }
+
+  /** Whether a statement on `em` waits for the running code. */
+  #isAwaitedBy(em: EntityManager): boolean {
+    for (let running = this.#running.getStore(); running !== undefined; running = running.parent) {
+      if (running.em === em && !running.over) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /**
@@ -188,11 +223,13 @@ export class Seam {
     const isRunningFor = (em: EntityManager): boolean => this.isRunningFor(em);
     const frozenOf = (em: EntityManager): FrozenState | undefined => {
       const running = this.#running.getStore();
-      return running?.em === em ? (running.segment.frozen as unknown as FrozenState | undefined) : undefined;
+      return running?.em === em && !running.over
+        ? (running.segment.frozen as unknown as FrozenState | undefined)
+        : undefined;
     };
     // A hook of a running batch that waited for it would wait for itself.
     const settle = async (em: EntityManager): Promise<void> => {
-      if (!isRunningFor(em)) {
+      if (!this.#isAwaitedBy(em)) {
         await takeover.settle(em);
       }
     };
@@ -321,7 +358,7 @@ export class Seam {
       // Hydrating a 1:M "persists" its items, known as they are, and has the next find of their class flush first.
       override persist(entities: unknown): unknown {
         const em = this.getContext();
-        return isRunningFor(em) && areManaged(em, entities) ? em : super.persist(entities);
+        return isRunningFor(em) && Array.isArray(entities) && areManaged(em, entities) ? em : super.persist(entities);
       }
 
       override async begin(...args: unknown[]): Promise<void> {
@@ -343,8 +380,13 @@ export class Seam {
         callback: (em: EntityManager) => Promise<unknown>,
         options?: unknown,
       ): Promise<unknown> {
-        // What was asked for before it is not part of it, and may need the connection that it would hold.
-        await settle(this.getContext(false));
+        const outer = this.getContext(false);
+        if (SUSPENDING.has((options as { propagation?: string } | undefined)?.propagation)) {
+          // It takes the open transaction away from the loads that were made in it.
+          await settle(outer);
+        } else {
+          takeover.send(outer);
+        }
         return super.transactional(async em => {
           const result = await callback(em);
           // Loads that the callback started and did not await are part of it.
@@ -458,11 +500,11 @@ function loneOf(em: EntityManager): Lone {
 }
 
 /** Whether persisting these entities would tell `em` nothing. */
-function areManaged(em: EntityManager, entities: unknown): boolean {
+function areManaged(em: EntityManager, entities: readonly unknown[]): boolean {
   const removed = em.getUnitOfWork(false).getRemoveStack();
   const managed = (entity: unknown): boolean =>
     Utils.isEntity<Entity>(entity, true) && helper(entity).__managed && !removed.has(entity);
-  return Array.isArray(entities) ? entities.every(managed) : managed(entities);
+  return entities.every(managed);
 }
 
 /**
