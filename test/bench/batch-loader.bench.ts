@@ -167,7 +167,7 @@ export const bench: Bench = {
               em => em.find(Author, { id: { $in: ids } }),
             ),
           },
-          { repetitions: 31 },
+          { repetitions: 101, warmup: 20 },
         );
         return { value: ratio('load', 'find'), unit: '×' };
       },
