@@ -124,7 +124,7 @@ describe('a data directory that is kept', () => {
 
     const first = await start('stop', env);
     expect(await first.ended).toEqual({ code: 0, signal: null });
-    expect(await remains(first, [])).toEqual([]);
+    await expect.poll(() => remains(first, []), { timeout: 15_000 }).toEqual([]);
 
     const second = await start('wait', env);
     expect(second.left.entries).toBe(2);
@@ -133,7 +133,7 @@ describe('a data directory that is kept', () => {
       `dataDir has to belong to one running cluster at a time, but ${clusterFolder(second)} is in use by process ${second.child.pid}. Stop that one first, or pass another dataDir.`,
     );
     [...second.family, second.child.pid ?? 0].forEach(pid => process.kill(pid, 'SIGKILL'));
-    await expect.poll(() => remains(second, [])).toEqual([]);
+    await expect.poll(() => remains(second, []), { timeout: 15_000 }).toEqual([]);
     expect(existsSync(join(clusterFolder(second), 'primary', 'postmaster.pid')), 'the stale pid file').toBe(true);
 
     const third = await start('wait', env);
@@ -148,7 +148,7 @@ describe('a data directory that is kept', () => {
     const fourth = await starting;
     expect(fourth.left.entries).toBe(4);
     await fourth.ended;
-    await expect.poll(() => [...third.family, ...fourth.family].filter(isAlive)).toEqual([]);
+    await expect.poll(() => [...third.family, ...fourth.family].filter(isAlive), { timeout: 15_000 }).toEqual([]);
   });
 });
 
