@@ -214,15 +214,16 @@ describe('whatever callers await before and between their loads', () => {
   );
   const schedules = fc.array(pauses, { minLength: 1, maxLength: CALLERS });
   /** Callers of one wave are resumed by the same turns of the event loop; what they do within a turn is no matter. */
-  const waveOf = (schedule: readonly Pause[]): string =>
-    JSON.stringify(schedule.filter(([kind]) => kind === 'poll' || kind === 'timer'));
+  const waveOf = (schedule: readonly Pause[]): string => JSON.stringify(schedule.filter(([kind]) => kind === 'poll'));
   const callAfter = (schedule: readonly Pause[]): Promise<void> =>
     schedule.reduce((before, it) => before.then(() => pause(it)), Promise.resolve());
 
   test('there are no more statements than waves', async () => {
     const orm = await open();
     await fc.assert(
-      fc.asyncProperty(schedules, async list => {
+      fc.asyncProperty(schedules, async drawn => {
+        // Not timers: two of the same length, set a moment apart, end in one turn or in two as the machine pleases.
+        const list = drawn.map(schedule => schedule.filter(([kind]) => kind !== 'timer'));
         const statements = await statementsOf(orm, caller => callAfter(list[caller]!), list.length);
         expect(statements.reduce((sum, books) => sum + books, 0)).toBe(list.length);
         expect(statements.length, JSON.stringify(statements)).toBeLessThanOrEqual(new Set(list.map(waveOf)).size);
