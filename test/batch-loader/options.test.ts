@@ -47,7 +47,7 @@ describe('the factory refuses, at once,', () => {
 
   test.each(['maxbatchsize', 'batchwindow', 'cache', '', '__proto__x'])("an unknown option: '%s'", name => {
     expect(refusal({ [name]: undefined })).toEqual(
-      refused(name, `batchLoader() has no option '${name}'. Its options are: batchWindow, maxBatchSize.`),
+      refused(name, `batchLoader() has no option '${name}'. Its options are: batchWindow, maxBatchSize, maxRows.`),
     );
   });
 
@@ -96,7 +96,7 @@ describe('the factory refuses, at once,', () => {
 });
 
 describe('the options resolve', () => {
-  const defaults = { batchWindow: 'immediate', maxBatchSize: 5_000 };
+  const defaults = { batchWindow: 'immediate', maxBatchSize: 5_000, maxRows: 50_000 };
 
   test.each([[undefined], [{}], [{ batchWindow: undefined, maxBatchSize: undefined }]])(
     '%o to the defaults',

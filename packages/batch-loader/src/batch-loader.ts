@@ -1,5 +1,7 @@
 import type { EntityManager, MikroORM } from '@mikro-orm/core';
 import { BatchChannel } from './batch-channel.ts';
+import { BatchLog } from './batch-log.ts';
+import { BatchedCalls, readBatched } from './batched-calls.ts';
 import { createKeyOf } from './batch-key.ts';
 import { createSchedule } from './batch-window.ts';
 import { CollectionContents } from './collection-contents.ts';
@@ -44,10 +46,12 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
       const collections: CollectionStates = { pending: new WeakMap(), contents: new CollectionContents(keyOf) };
       const seam = new Seam(orm);
       const context: LoadContext = {
+        orm,
         seam,
         channel: new BatchChannel(),
         keyOf,
         maxBatchSize: resolved.maxBatchSize,
+        maxRows: resolved.maxRows,
         queueOf(em) {
           let queue = queues.get(em);
           if (queue === undefined) {
@@ -68,7 +72,13 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
           loadCollection(context, collections, em, segment, collection, loadOptions),
         count: (collection, loadOptions) => countCollection(context, em, segment, collection, loadOptions),
       });
+      const log = new BatchLog();
+      const calls = new BatchedCalls(context, log);
       seam.install({
+        batching: {
+          read: (em, call) => readBatched(context, calls, em, segmentOf(em), call),
+          log: em => log.of(em),
+        },
         loaders(em) {
           const segment = segmentOf(em);
           let own = loaders.get(segment);

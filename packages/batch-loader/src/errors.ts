@@ -15,11 +15,12 @@ export class OptionsError extends Error {
 }
 
 /**
- * Why a lazy load could not be batched:
+ * Why a read could not be batched:
  * - `CLOSED`: the ORM was closed;
  * - `DETACHED`: `em.clear()` removed the entity from its EntityManager;
  * - `FOREIGN_ENTITY`: the entity belongs to another ORM;
- * - `ARGUMENT`: `limit` or `offset` of a collection load is not a whole number of zero or more;
+ * - `ARGUMENT`: an argument breaks its contract: `limit` or `offset` of a collection load, the property of an aggregate;
+ * - `NOT_REGISTERED`: `batch(em)` was given an EntityManager whose ORM has no `batchLoader()`;
  * - `TRANSACTION_ABORTED`: another load of the batch failed inside a transaction, and PostgreSQL aborts all of it;
  * - `TRANSACTION_ENDED`: the transaction was over before the load was sent.
  */
@@ -28,6 +29,7 @@ export type BatchLoaderErrorCode =
   | 'DETACHED'
   | 'FOREIGN_ENTITY'
   | 'ARGUMENT'
+  | 'NOT_REGISTERED'
   | 'TRANSACTION_ABORTED'
   | 'TRANSACTION_ENDED';
 

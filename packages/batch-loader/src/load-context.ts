@@ -1,4 +1,4 @@
-import type { EntityManager } from '@mikro-orm/core';
+import type { EntityManager, MikroORM } from '@mikro-orm/core';
 import type { BatchChannel, BatchEvent } from './batch-channel.ts';
 import type { KeyOf } from './batch-key.ts';
 import { BatchLoaderError } from './errors.ts';
@@ -10,11 +10,14 @@ import { type Entity, managerOf, metadataOf, serializedKey } from './seam/entity
 
 /** What the loads of one ORM share. */
 export interface LoadContext {
+  readonly orm: MikroORM;
   readonly seam: Seam;
   readonly channel: BatchChannel;
   readonly keyOf: KeyOf;
   /** The most keys in one statement. */
   readonly maxBatchSize: number;
+  /** The most rows that one merged statement returns. */
+  readonly maxRows: number;
   /** The queue of a fork, made on first use. */
   queueOf(em: EntityManager): ForkQueue<EntityManager>;
 }
@@ -71,7 +74,7 @@ function named(entity: Entity): string {
 
 /** A statement for some items: reads for all of them and says how many rows came. */
 export interface StatementFor<Item> {
-  readonly event: Pick<BatchEvent, 'kind' | 'entity' | 'relation'>;
+  readonly event: Pick<BatchEvent, 'kind' | 'entity' | 'relation' | 'strategy' | 'reason'>;
   /** Calls that the items stand for. */
   keys(items: readonly Item[]): number;
   run(items: readonly Item[]): Promise<number>;

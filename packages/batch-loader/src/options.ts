@@ -22,15 +22,23 @@ export interface BatchLoaderOptions {
    * @default 5000
    */
   maxBatchSize?: number | undefined;
+  /**
+   * The most rows that one merged statement of `batch(em)` returns; calls whose rows do not fit are read by further
+   * statements. A single call is never cut: it returns what it would alone.
+   *
+   * @default 50000
+   */
+  maxRows?: number | undefined;
 }
 
 /** The options with every default filled in. */
 export interface ResolvedOptions {
   readonly batchWindow: BatchWindow;
   readonly maxBatchSize: number;
+  readonly maxRows: number;
 }
 
-const KNOWN = ['batchWindow', 'maxBatchSize'];
+const KNOWN = ['batchWindow', 'maxBatchSize', 'maxRows'];
 
 /** Fills in defaults and validates. Pure. @throws {OptionsError} for an unknown name or a wrong value. */
 export function resolveOptions(options: BatchLoaderOptions = {}): ResolvedOptions {
@@ -47,7 +55,8 @@ export function resolveOptions(options: BatchLoaderOptions = {}): ResolvedOption
   }
   return Object.freeze({
     batchWindow: validBatchWindow(options.batchWindow),
-    maxBatchSize: validMaxBatchSize(options.maxBatchSize),
+    maxBatchSize: validCount('maxBatchSize', options.maxBatchSize, 5_000),
+    maxRows: validCount('maxRows', options.maxRows, 50_000),
   });
 }
 
@@ -64,14 +73,14 @@ function validBatchWindow(value: BatchWindow | undefined): BatchWindow {
   return value;
 }
 
-function validMaxBatchSize(value: number | undefined): number {
+function validCount(name: string, value: number | undefined, byDefault: number): number {
   if (value === undefined) {
-    return 5_000;
+    return byDefault;
   }
   if (typeof value !== 'number' || !(Number.isInteger(value) || value === Infinity) || value < 1) {
     throw new OptionsError(
-      'maxBatchSize',
-      `batchLoader({ maxBatchSize }) must be a whole number of at least 1, or Infinity, but got: ${shown(value)}. Leave it out for 5000.`,
+      name,
+      `batchLoader({ ${name} }) must be a whole number of at least 1, or Infinity, but got: ${shown(value)}. Leave it out for ${byDefault}.`,
     );
   }
   return value;

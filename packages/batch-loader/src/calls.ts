@@ -1,0 +1,66 @@
+import type { EntityManager, EntityMetadata } from '@mikro-orm/core';
+import type { LoadOptions } from './seam/entity.ts';
+
+/** The reads that `batch(em)` batches by shape. */
+export type CallMethod = 'find' | 'findOne' | 'count' | 'exists' | 'sum' | 'min' | 'max' | 'avg';
+
+/** What a call of `batch(em)` asks for. */
+export interface CallRequest {
+  readonly method: CallMethod;
+  /** The entity as the user named it. */
+  readonly entity: unknown;
+  readonly meta: EntityMetadata;
+  readonly where: unknown;
+  readonly options: LoadOptions;
+  /** What is summed up, for aggregates. */
+  readonly property?: string;
+  /** Whether its statement is to be written to the log. */
+  readonly explain: boolean;
+}
+
+/** One call of `batch(em)`, to be answered. */
+export interface Call extends CallRequest {
+  readonly em: EntityManager;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Options that a merged statement does not carry: they are the single call's. */
+export const OWN_OPTIONS: ReadonlySet<string> = new Set([
+  'limit',
+  'offset',
+  'signal',
+  'inflightQueryAbortStrategy',
+  'failHandler',
+  'strict',
+  'dataloader',
+]);
+
+/** Why a call is sent alone, going by its options; `undefined` if it may be merged. */
+export function loneReason({ meta, options }: Call): string | undefined {
+  const given = (name: string): boolean => options[name] !== undefined && options[name] !== null;
+  if (options['dataloader'] === false) {
+    return 'dataloader: false';
+  }
+  if ((meta.virtual as boolean | undefined) === true) {
+    return 'a virtual entity has no table';
+  }
+  for (const [name, reason] of REASONS) {
+    if (given(name) && options[name] !== false) {
+      return reason;
+    }
+  }
+  return undefined;
+}
+
+const REASONS: readonly (readonly [string, string])[] = [
+  ['lockMode', 'lockMode: rows are locked by the call that asks for it'],
+  ['lockVersion', 'lockVersion: the version is checked by the call that asks for it'],
+  ['cache', 'cache: the result cache keeps the result of one call'],
+  ['strict', 'strict: a second row is an error'],
+  ['unionWhere', 'unionWhere: its branches are statements of their own'],
+  ['first', 'a cursor: use page()'],
+  ['last', 'a cursor: use page()'],
+  ['before', 'a cursor: use page()'],
+  ['after', 'a cursor: use page()'],
+];

@@ -1,0 +1,97 @@
+import type { Send, TableFacts } from './catalog.ts';
+import type { StatementText } from './statement-text.ts';
+
+/** The type of each slot where it stands, or why PostgreSQL cannot tell. */
+export type SlotTypes = { readonly types: readonly string[] } | { readonly reason: string };
+
+/** Types for which an unknown literal next to one of them is read as one (docs, 10.2, rule 2a). */
+const COMPARED: ReadonlyMap<string, string> = new Map([
+  ...['smallint', 'integer', 'bigint', 'numeric', 'double precision', 'real', 'boolean', 'uuid', 'date', 'text'].map(
+    (type): [string, string] => [type, type],
+  ),
+  ...['timestamp with time zone', 'timestamp without time zone'].map((type): [string, string] => [type, type]),
+  // It has no operators of its own.
+  ['character varying', 'text'],
+]);
+
+const COMPARISON = /"((?:[^"]|"")*)"\."((?:[^"]|"")*)" (?:=|<>|!=|>|>=|<|<=|= any\(|<> all\()\s*$/;
+const MATCH = /"((?:[^"]|"")*)"\."((?:[^"]|"")*)" (?:not )?i?like $/;
+const COUNT = /(?:^|\s)(?:limit|offset) $/;
+
+/**
+ * The types of slots that are compared with a column, from the catalog alone.
+ *
+ * @param tableOf facts of the table behind an alias
+ * @returns `undefined` if any slot stands elsewhere
+ */
+export function typesByColumn(
+  text: StatementText,
+  tableOf: (alias: string) => TableFacts | undefined,
+): readonly string[] | undefined {
+  const types: string[] = [];
+  for (const [index, part] of text.whole.entries()) {
+    if (typeof part !== 'number') {
+      continue;
+    }
+    const before = text.whole[index - 1] as string;
+    const column = COMPARISON.exec(before) ?? MATCH.exec(before);
+    const type = column
+      ? COMPARED.get(tableOf(unquoted(column[1]!))?.types.get(unquoted(column[2]!)) ?? '')
+      : COUNT.test(before)
+        ? 'bigint'
+        : undefined;
+    if (type === undefined || (type !== 'text' && MATCH.test(before))) {
+      return undefined;
+    }
+    types[part] = type;
+  }
+  return types;
+}
+
+function unquoted(name: string): string {
+  return name.replaceAll('""', '"');
+}
+
+const SETTING = 'mikrokit.parameter_types';
+
+/**
+ * Asks PostgreSQL for the types of a statement's parameters: it infers them when it prepares the statement, as it does
+ * for the literals MikroORM sends (docs: PREPARE, pg_prepared_statements).
+ *
+ * The statement is prepared in a block that catches its own error, so that an open transaction survives it. A savepoint
+ * would not do: its rollback would undo what others have done in the transaction meanwhile.
+ *
+ * @param send all on one connection, within one transaction
+ */
+export async function inferTypes(text: StatementText, send: Send): Promise<SlotTypes> {
+  const prepared = text.whole
+    .map(part => (typeof part === 'number' ? `$${part + 1}` : part.replaceAll('\\?', '?')))
+    .join('');
+  let tag = '$mikrokit$';
+  for (let attempt = 0; prepared.includes(tag); attempt++) {
+    tag = `$mikrokit${attempt}$`;
+  }
+  await send(
+    `do ${tag} begin
+      execute 'prepare mikrokit_shape as ' || ?;
+      perform set_config('${SETTING}', (select parameter_types::text[]::text from pg_prepared_statements where name = 'mikrokit_shape'), true);
+      execute 'deallocate mikrokit_shape';
+    exception when others then perform set_config('${SETTING}', sqlstate || ' ' || sqlerrm, true);
+    end ${tag}`,
+    [prepared],
+  );
+  const [row] = await send(
+    `select setting, case when setting like '{%' then setting::text[] end as types from (select current_setting('${SETTING}') as setting) as s`,
+    [],
+  );
+  if (row!['types'] === null) {
+    return {
+      reason: `PostgreSQL cannot tell the types of its parameters: SQLSTATE ${String(row!['setting'])}`,
+    };
+  }
+  const types = (row!['types'] as string[]).map((type, slot) =>
+    text.slots[slot]!.kind === 'list' ? type.replace(/\[\]$/, '') : type,
+  );
+  const odd = types.find(type => ['unknown', 'record', 'void'].includes(type) || type.startsWith('any'));
+  return odd === undefined ? { types } : { reason: `a parameter is of type ${odd}` };
+}
