@@ -228,6 +228,36 @@ export const bench: Bench = {
       },
     },
     {
+      name: 'page of 20 with hasNext and total for 200 parents',
+      bar: atMost(1.5, '× its raw SQL + hydration'),
+      async run(context) {
+        await using orm = await openFamily(context, 200);
+        const parents = ids(200);
+        const pages = (em: EntityManager): Promise<unknown> =>
+          Promise.all(
+            parents.map(parent =>
+              batch(em).page(Child, { parent }, { orderBy: { id: 'desc' }, first: 20, total: true }),
+            ),
+          );
+        await pages(orm.em.fork() as EntityManager);
+        const recorder = recordQueries(orm);
+        await pages(orm.em.fork() as EntityManager);
+        const { length } = recorder.take();
+        recorder[Symbol.dispose]();
+        if (length !== 1) {
+          throw new Error(`${length} statements instead of 1`);
+        }
+        const raw = `select d.*, c.count from unnest('{${parents.join(',')}}'::int[]) as p(id)
+          cross join lateral (select count(*) from "child" where "parent_id" = p.id) c
+          cross join lateral (select ${COLUMNS} from "child" where "parent_id" = p.id order by "id" desc limit 21) d`;
+        const { ratio } = await interleave(
+          { pages: fresh(orm, pages), raw: fresh(orm, em => rawAndHydrate(em, raw)) },
+          { repetitions: 31 },
+        );
+        return { value: ratio('pages', 'raw'), unit: '×' };
+      },
+    },
+    {
       name: 'shape and merge per call, shape seen before',
       bar: atMost(40, 'µs'),
       async run(context) {

@@ -10,6 +10,8 @@ import { countCollection } from './count-loads.ts';
 import { ForkQueue, type Segment } from './fork-queue.ts';
 import { type LoadContext, refuseForeign } from './load-context.ts';
 import { type BatchLoaderOptions, resolveOptions } from './options.ts';
+import { ExactDates } from './page/exact-dates.ts';
+import type { PageContext } from './page/plan-page.ts';
 import { populate } from './populate-loads.ts';
 import { loadReference } from './reference-loads.ts';
 import { type Loaders, Seam } from './seam.ts';
@@ -72,12 +74,15 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
           loadCollection(context, collections, em, segment, collection, loadOptions),
         count: (collection, loadOptions) => countCollection(context, em, segment, collection, loadOptions),
       });
+      const dates = new ExactDates();
+      dates.install(orm.driver.getPlatform());
       const log = new BatchLog();
       const calls = new BatchedCalls(context, log);
       seam.install({
         batching: {
           read: (em, call) => readBatched(context, calls, em, segmentOf(em), call),
           log: em => log.of(em),
+          pages: { platform: orm.driver.getPlatform() as PageContext['platform'], dates },
         },
         loaders(em) {
           const segment = segmentOf(em);

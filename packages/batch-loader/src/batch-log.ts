@@ -24,7 +24,12 @@ const KEPT = 200;
 export class BatchLog {
   readonly #statements = new WeakMap<EntityManager, ExplainedStatement[]>();
 
-  add(em: EntityManager, statement: ExplainedStatement): void {
+  /** @param write whether to write it to MikroORM's log too */
+  add(em: EntityManager, statement: ExplainedStatement, write: boolean): void {
+    if (write) {
+      const { calls, method, entity, strategy, why } = statement;
+      em.config.get('logger')(`[batch] ${calls} × ${method}(${entity}): ${strategy}, ${why}`);
+    }
     let statements = this.#statements.get(em);
     if (statements === undefined) {
       statements = [];

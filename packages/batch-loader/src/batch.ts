@@ -1,7 +1,18 @@
-import type { CountOptions, EntityKey, EntityManager, EntityName, FilterQuery } from '@mikro-orm/core';
+import type {
+  CountOptions,
+  EntityKey,
+  EntityManager,
+  EntityName,
+  FilterQuery,
+  FindOptions,
+  Loaded,
+} from '@mikro-orm/core';
 import type { ExplainedStatement } from './batch-log.ts';
-import type { CallMethod } from './calls.ts';
+import type { CallMethod, PageAnswer, PageConditions } from './calls.ts';
 import { BatchLoaderError } from './errors.ts';
+import type { Page } from './page/page.ts';
+import type { PageArguments } from './page/page-arguments.ts';
+import { planPage } from './page/plan-page.ts';
 import { type Batching, batchingOf, failureOf, findMetadata } from './seam/batching.ts';
 import type { LoadOptions } from './seam/entity.ts';
 
@@ -10,6 +21,15 @@ export interface BatchOptions {
   /** Writes each statement of this handle to MikroORM's log, with how its calls were merged and why. @default false */
   readonly explain?: boolean | undefined;
 }
+
+/** Options of {@link Batch.page}: which page, and those of `em.find()`. */
+export type PageOptions<
+  Entity,
+  Hint extends string = never,
+  Fields extends string = never,
+  Excludes extends string = never,
+> = Omit<FindOptions<Entity, Hint, Fields, Excludes>, keyof PageArguments | 'limit' | 'offset' | 'lockMode' | 'cache'> &
+  PageArguments;
 
 /** A sum or mean, as exact as the property: `null` without rows. */
 export type Total<Value> =
@@ -74,6 +94,28 @@ export interface Batch {
     where?: FilterQuery<NoInfer<Entity>>,
     options?: CountOptions<Entity>,
   ): Promise<NonNullable<Entity[Property]> | null>;
+
+  /**
+   * A page by keyset: the rows before or after a place in an order, found by that place rather than by counting from the
+   * start. Ties are broken by the primary key. Pages of many parents, with cursors and sizes of their own, are one
+   * statement, and so is `total` with its rows where an index finds them.
+   *
+   * Keyset pagination: Markus Winand, https://use-the-index-luke.com/no-offset. The result is a connection of the GraphQL Cursor
+   * Connections Specification and has the properties of MikroORM's `Cursor`.
+   *
+   * @throws {BatchLoaderError} `ARGUMENT` for a size or an order that cannot be, `CURSOR` for a cursor that is not of this
+   * entity and order, whoever made it
+   */
+  page<
+    Entity extends object,
+    Hint extends string = never,
+    Fields extends string = never,
+    Excludes extends string = never,
+  >(
+    entity: EntityName<Entity>,
+    where: FilterQuery<NoInfer<Entity>>,
+    options?: PageOptions<Entity, Hint, Fields, Excludes>,
+  ): Promise<Page<Loaded<Entity, Hint, Fields, Excludes>>>;
 
   /** What `batch()` has sent for this fork, and why so: the last 200 statements. */
   explain(): readonly ExplainedStatement[];
@@ -153,6 +195,15 @@ function createBatch(em: EntityManager, batching: Batching, explain: boolean): U
     },
     count: (entity: unknown, where: unknown = {}, options?: LoadOptions) => read('count', entity, where, options),
     exists: (entity: unknown, where: unknown = {}, options?: LoadOptions) => read('exists', entity, where, options),
+    page: async (entity: unknown, where: unknown, options: LoadOptions = {}) => {
+      const plan = planPage(findMetadata(em, entity), batching.pages, where, options);
+      if (!plan.total) {
+        return plan.toPage((await read('find', entity, plan.where, plan.options)) as object[]);
+      }
+      const conditions: PageConditions = { rows: plan.where, total: plan.countWhere };
+      const { rows, total } = (await read('page', entity, conditions, plan.options)) as PageAnswer;
+      return plan.toPage(rows, total);
+    },
     sum: aggregate('sum'),
     avg: aggregate('avg'),
     min: aggregate('min'),

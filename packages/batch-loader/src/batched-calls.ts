@@ -2,15 +2,16 @@ import type { EntityManager } from '@mikro-orm/core';
 import { optionsKey } from './batch-key.ts';
 import type { BatchLog } from './batch-log.ts';
 import { CallPlans, type PlannedCall, type UnplannedCall } from './call-plans.ts';
-import { type Call, type CallRequest, loneReason, OWN_OPTIONS } from './calls.ts';
+import { type Call, type CallRequest, loneReason, OWN_OPTIONS, type PageConditions } from './calls.ts';
 import { chunks } from './chunks.ts';
 import type { Segment } from './fork-queue.ts';
 import { asError, type LoadContext, runStatement } from './load-context.ts';
-import { type DistinctCall, MergedReads, type MergeGroup } from './merged-reads.ts';
-import { readAlone } from './readings.ts';
+import { type DistinctCall, MergedReads, type MergeGroup, type MergeEvent } from './merged-reads.ts';
+import { lookAt, mergedOptions, readAlone, withoutPageOptions } from './readings.ts';
 import { slotTypes, type SlotValue, slotValues } from './shape/call-values.ts';
 import { ShapeKnowledge } from './shape/shape-knowledge.ts';
 import type { StatementText } from './shape/statement-text.ts';
+import { chooseStrategy } from './shape/strategy.ts';
 
 /** Calls that may share a statement: of one method, entity and options. */
 interface Bucket {
@@ -20,6 +21,7 @@ interface Bucket {
 
 /** A call that is ready to be merged. */
 interface ReadyCall extends PlannedCall {
+  readonly text: StatementText;
   readonly values: readonly SlotValue[];
 }
 
@@ -89,6 +91,13 @@ export class BatchedCalls {
     }
     let planned: (PlannedCall | UnplannedCall)[];
     try {
+      if (
+        calls[0]!.method === 'page' &&
+        (await this.#context.seam.runIn(em, segment, () => this.#isScanned(calls[0]!)))
+      ) {
+        await this.#runApart(calls, em, segment);
+        return;
+      }
       planned = await this.#context.seam.runIn(em, segment, () => this.#plans.plan(calls, kind));
     } catch (error) {
       calls.forEach(call => call.reject(asError(error)));
@@ -127,17 +136,58 @@ export class BatchedCalls {
     await Promise.all(running);
   }
 
+  /** Whether the rows of such a page are found in one pass over the table, for all pages together. */
+  async #isScanned(page: Call): Promise<boolean> {
+    const rows = (page.where as PageConditions).rows;
+    const looked = await lookAt(this.#context, { ...page, method: 'find' }, rows, mergedOptions(page));
+    const text = looked && this.#shapes.read(looked.statement.sql, looked.statement.params.length);
+    if (!looked || !text || 'reason' in text) {
+      return false;
+    }
+    const all = text.slots.map(() => 'text');
+    const choice = await chooseStrategy(
+      text,
+      'rows',
+      all,
+      () => false,
+      table => this.#shapes.factsOf(table, looked.target),
+    );
+    return choice.strategy === 'window';
+  }
+
+  /** Answers pages with totals by two statements: to count by call, one pass over the table is enough as well. */
+  async #runApart(calls: readonly Call[], em: EntityManager, segment: Segment<EntityManager>): Promise<void> {
+    const parts: Call[] = [];
+    for (const call of calls) {
+      const { rows, total } = call.where as PageConditions;
+      const part = (method: 'find' | 'count', where: unknown, options: Call['options']): Promise<unknown> =>
+        new Promise((resolve, reject) => void parts.push({ ...call, method, where, options, resolve, reject }));
+      const answers = [
+        part('find', rows, call.options),
+        part('count', total, withoutPageOptions(call.options)),
+      ] as const;
+      Promise.all(answers).then(([found, count]) => call.resolve({ rows: found, total: count }), call.reject);
+    }
+    await this.run(parts, em, segment);
+  }
+
   async #runShape(plans: readonly PlannedCall[], em: EntityManager, segment: Segment<EntityManager>): Promise<void> {
     const formatDate = (date: Date): string => this.#context.seam.formatDate(date);
     const running: Promise<void>[] = [];
     const ready: ReadyCall[] = [];
+    const texts = new Map<string, StatementText>();
     for (const plan of plans) {
-      const text = this.#shapes.read(plan.statement.sql, plan.statement.params.length) as StatementText;
-      const values = slotValues(text, plan.statement.params, formatDate);
+      const { sql, params } = plan.statement;
+      let text = texts.get(sql);
+      if (text === undefined) {
+        text = this.#shapes.read(sql, params.length) as StatementText;
+        texts.set(sql, text);
+      }
+      const values = slotValues(text, params, formatDate);
       if ('reason' in values) {
         running.push(this.#alone([plan.call], values.reason, em, segment));
       } else {
-        ready.push({ ...plan, values });
+        ready.push({ ...plan, text, values });
       }
     }
     const groups = await this.#groups(ready);
@@ -167,7 +217,7 @@ export class BatchedCalls {
     if (first === undefined) {
       return [];
     }
-    const text = this.#shapes.read(first.statement.sql, first.statement.params.length) as StatementText;
+    const { text } = first;
     // A shape of equal calls needs no types.
     const inferred =
       new Set(ready.map(({ values }) => values.map(valueKey).join(','))).size > 1
@@ -177,8 +227,7 @@ export class BatchedCalls {
       return [{ calls: ready.map(({ call }) => call), reason: inferred.reason }];
     }
     const groups = new Map<string, MergeGroup & { distinct: DistinctCall[]; byValues: Map<string, DistinctCall> }>();
-    for (const { call, statement, target, values } of ready) {
-      const own = this.#shapes.read(statement.sql, statement.params.length) as StatementText;
+    for (const { call, statement, target, text: own, values } of ready) {
       const types = slotTypes(text, inferred.types, values);
       const typesKey = types.join(',');
       let group = groups.get(typesKey);
@@ -208,19 +257,26 @@ export class BatchedCalls {
     const { method, meta } = first!;
     await Promise.all(
       chunks(group.distinct, this.#context.maxBatchSize).map(async part => {
+        const answers: (() => void)[] = [];
+        const event: MergeEvent = { kind: method, entity: meta.className };
         const failed = await runStatement(this.#context, em, segment, part, {
-          event: { kind: method, entity: meta.className },
+          event,
           keys: items => items.reduce((sum, { calls }) => sum + calls.length, 0),
           run: async items => {
             if (items.length === 1) {
               // The error, if there is one, is the lone call's.
-              const answer = await readAlone(this.#context, items[0]!.calls[0]!);
-              items[0]!.calls.forEach(call => call.resolve(copied(answer)));
-              return 1;
+              const [{ calls }] = items as [DistinctCall];
+              const answer = await readAlone(this.#context, calls[0]!);
+              answers.push(() => calls.forEach(call => call.resolve(copied(answer))));
+              return sizeOf(answer);
             }
-            return this.#reads.read({ ...group, distinct: items }, em);
+            return this.#reads.read({ ...group, distinct: items }, em, {
+              chosen: strategy => void (event.strategy = strategy),
+              settle: answer => void answers.push(answer),
+            });
           },
         });
+        answers.forEach(answer => answer());
         for (const [{ calls }, error] of failed) {
           calls.forEach(call => call.reject(asError(error)));
         }
@@ -232,20 +288,28 @@ export class BatchedCalls {
   async #alone(calls: readonly Call[], why: string, em: EntityManager, segment: Segment<EntityManager>): Promise<void> {
     const [first] = calls as [Call];
     const { method, meta } = first;
-    this.#log.add(em, { method, entity: meta.className, calls: calls.length, strategy: 'alone', why });
+    const statement = { method, entity: meta.className, calls: calls.length, strategy: 'alone', why } as const;
+    this.#log.add(em, statement, first.explain);
+    let answer: unknown;
     const failed = await runStatement(this.#context, em, segment, [calls], {
       event: { kind: method, entity: meta.className, strategy: 'alone', reason: why },
       keys: () => calls.length,
       run: async () => {
-        const answer = await readAlone(this.#context, first);
-        calls.forEach(call => call.resolve(copied(answer)));
-        return Array.isArray(answer) ? answer.length : 1;
+        answer = await readAlone(this.#context, first);
+        return sizeOf(answer);
       },
     });
+    if (failed.size === 0) {
+      calls.forEach(call => call.resolve(copied(answer)));
+    }
     for (const error of failed.values()) {
       calls.forEach(call => call.reject(asError(error)));
     }
   }
+}
+
+function sizeOf(answer: unknown): number {
+  return Array.isArray(answer) ? answer.length : 1;
 }
 
 /** Each caller may do with its list what it likes. */

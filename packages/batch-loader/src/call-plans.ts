@@ -1,4 +1,4 @@
-import type { Call } from './calls.ts';
+import { type Call, conditionsOf } from './calls.ts';
 import type { LoadContext } from './load-context.ts';
 import { type Looked, lookAt, mergedOptions } from './readings.ts';
 import type { LoadOptions } from './seam/entity.ts';
@@ -107,7 +107,7 @@ export class CallPlans {
     if (known && fits(known, leaves, statement)) {
       return known;
     }
-    if (!passesThrough(call.where, call.meta)) {
+    if (!conditionsOf(call).every(where => passesThrough(where, call.meta))) {
       this.#learned.set(key, null);
       return undefined;
     }

@@ -2,7 +2,7 @@ import type { EntityManager, EntityMetadata } from '@mikro-orm/core';
 import type { LoadOptions } from './seam/entity.ts';
 
 /** The reads that `batch(em)` batches by shape. */
-export type CallMethod = 'find' | 'findOne' | 'count' | 'exists' | 'sum' | 'min' | 'max' | 'avg';
+export type CallMethod = 'find' | 'findOne' | 'count' | 'exists' | 'sum' | 'min' | 'max' | 'avg' | 'page';
 
 /** What a call of `batch(em)` asks for. */
 export interface CallRequest {
@@ -10,12 +10,25 @@ export interface CallRequest {
   /** The entity as the user named it. */
   readonly entity: unknown;
   readonly meta: EntityMetadata;
+  /** The condition; of a page, a {@link PageConditions}. */
   readonly where: unknown;
   readonly options: LoadOptions;
   /** What is summed up, for aggregates. */
   readonly property?: string;
   /** Whether its statement is to be written to the log. */
   readonly explain: boolean;
+}
+
+/** What a page with its total asks for: its rows, and what is counted. */
+export interface PageConditions {
+  readonly rows: unknown;
+  readonly total: unknown;
+}
+
+/** The answer to a page with its total. */
+export interface PageAnswer {
+  readonly rows: object[];
+  readonly total: number;
 }
 
 /** One call of `batch(em)`, to be answered. */
@@ -64,3 +77,8 @@ const REASONS: readonly (readonly [string, string])[] = [
   ['before', 'a cursor: use page()'],
   ['after', 'a cursor: use page()'],
 ];
+
+/** The conditions in a call. */
+export function conditionsOf({ method, where }: CallRequest): readonly unknown[] {
+  return method === 'page' ? [(where as PageConditions).rows, (where as PageConditions).total] : [where];
+}

@@ -19,7 +19,8 @@ export class OptionsError extends Error {
  * - `CLOSED`: the ORM was closed;
  * - `DETACHED`: `em.clear()` removed the entity from its EntityManager;
  * - `FOREIGN_ENTITY`: the entity belongs to another ORM;
- * - `ARGUMENT`: an argument breaks its contract: `limit` or `offset` of a collection load, the property of an aggregate;
+ * - `ARGUMENT`: an argument breaks its contract: `limit` or `offset` of a collection load, the property of an aggregate, the size or order of a page;
+ * - `CURSOR`: a cursor is not one of this page's entity and order;
  * - `NOT_REGISTERED`: `batch(em)` was given an EntityManager whose ORM has no `batchLoader()`;
  * - `TRANSACTION_ABORTED`: another load of the batch failed inside a transaction, and PostgreSQL aborts all of it;
  * - `TRANSACTION_ENDED`: the transaction was over before the load was sent.
@@ -29,6 +30,7 @@ export type BatchLoaderErrorCode =
   | 'DETACHED'
   | 'FOREIGN_ENTITY'
   | 'ARGUMENT'
+  | 'CURSOR'
   | 'NOT_REGISTERED'
   | 'TRANSACTION_ABORTED'
   | 'TRANSACTION_ENDED';

@@ -1,8 +1,8 @@
 import type { EntityManager, EntityMetadata } from '@mikro-orm/core';
 import type { BatchLog } from './batch-log.ts';
-import type { Call } from './calls.ts';
+import type { Call, CallMethod } from './calls.ts';
 import type { LoadContext } from './load-context.ts';
-import { answerFrom, answerKind, answerOf, mergedOptions, readAs } from './readings.ts';
+import { answerFrom, answerKind, answerOf, hasEntity, mergedOptions, readAs, totalOf } from './readings.ts';
 import type { Entity } from './seam/entity.ts';
 import type { QueryTarget, Row } from './seam/intercept.ts';
 import { bindSlots, type CallValues } from './shape/call-values.ts';
@@ -16,7 +16,9 @@ import {
   mergeLateral,
   mergeWindow,
   type Statement,
+  type Strategy,
   TAG,
+  TOTAL,
 } from './shape/merged-statement.ts';
 import type { ShapeKnowledge } from './shape/shape-knowledge.ts';
 import { type Choice, chooseStrategy } from './shape/strategy.ts';
@@ -35,6 +37,20 @@ export interface MergeGroup {
   readonly distinct: readonly DistinctCall[];
 }
 
+/** Who is told how a group is read. */
+export interface Reading {
+  chosen(strategy: Strategy): void;
+  /** Gets what answers the calls, to be called when the batch is over. */
+  settle(answer: () => void): void;
+}
+
+/** Of a merged statement; its strategy is known when it has been sent. */
+export interface MergeEvent {
+  readonly kind: CallMethod;
+  readonly entity: string;
+  strategy?: Strategy;
+}
+
 /** Sends the calls of a group as one statement and answers them. */
 export class MergedReads {
   readonly #context: LoadContext;
@@ -48,14 +64,16 @@ export class MergedReads {
   }
 
   /** @returns the number of rows read */
-  async read(group: MergeGroup, em: EntityManager): Promise<number> {
+  async read(group: MergeGroup, em: EntityManager, { chosen, settle }: Reading): Promise<number> {
     const [leader] = group.distinct[0]!.calls as [Call];
     const answers = group.distinct.map((): Row[] => []);
+    const totals = group.distinct.map(() => 0);
     let rows = 0;
     const fetch = async (target: QueryTarget): Promise<void> => {
       let rest = group.distinct.map((_, index) => index);
       while (rest.length > 0) {
-        const fetched = await this.#fetch(group, rest, target, em);
+        const fetched = await this.#fetch(group, rest, target, em, totals);
+        chosen(fetched.strategy);
         rows += fetched.rows;
         for (const [index, own] of fetched.byCall) {
           answers[index] = own;
@@ -68,11 +86,11 @@ export class MergedReads {
         await readAs(this.#context, leader, async (_, target) => (await fetch(target), []), true);
         group.distinct.forEach(({ calls }, index) => {
           const answer = answerFrom(this.#context, leader, answers[index]!);
-          calls.forEach(call => call.resolve(answer));
+          settle(() => calls.forEach(call => call.resolve(answer)));
         });
         return rows;
       }
-      await this.#hydrate(group, leader, answers, fetch);
+      await this.#hydrate(group, leader, answers, totals, fetch, settle);
       return rows;
     } catch (error) {
       this.#shapes.forget(group.distinct[0]!.text);
@@ -85,7 +103,9 @@ export class MergedReads {
     group: MergeGroup,
     leader: Call,
     answers: readonly Row[][],
+    totals: readonly number[],
     fetch: (target: QueryTarget) => Promise<void>,
+    settle: (answer: () => void) => void,
   ): Promise<void> {
     const { distinct } = group;
     let shared: Shared | undefined;
@@ -102,7 +122,7 @@ export class MergedReads {
     if (shared && shared.size === entities.length) {
       distinct.forEach(({ calls }, index) => {
         const own = shared!.places[index]!.map(place => entities[place]!);
-        calls.forEach(call => call.resolve(answerOf(call, own)));
+        settle(() => calls.forEach(call => call.resolve(answerOf(call, own, totals[index]!))));
       });
       return;
     }
@@ -116,7 +136,13 @@ export class MergedReads {
             () => Promise.resolve(answers[index]!.map(row => ({ ...row }))),
             true,
           );
-          await answer.then(call.resolve, call.reject);
+          await answer.then(
+            own =>
+              settle(() =>
+                call.resolve(call.method === 'page' ? answerOf(call, own as Entity[], totals[index]!) : own),
+              ),
+            error => settle(() => call.reject(error)),
+          );
         }),
       ),
     );
@@ -128,7 +154,8 @@ export class MergedReads {
     indexes: readonly number[],
     target: QueryTarget,
     em: EntityManager,
-  ): Promise<{ byCall: Map<number, Row[]>; rest: number[]; rows: number }> {
+    totals: number[],
+  ): Promise<Fetched> {
     const { maxRows } = this.#context;
     const part = indexes.map(index => group.distinct[index]!);
     const [leader] = part[0]!.calls as [Call];
@@ -156,6 +183,13 @@ export class MergedReads {
       }
       const index = indexes[tagOf ? tagOf.get(tag as string)! : (tag as number)]!;
       const own = byCall.get(index);
+      if (TOTAL in row) {
+        totals[index] = totalOf([row]);
+        if (!hasEntity(row)) {
+          done.add(index);
+          continue;
+        }
+      }
       const plain = withoutAdded(row);
       if (own) {
         own.push(plain);
@@ -165,27 +199,33 @@ export class MergedReads {
       }
     }
     if (!full) {
-      return { byCall, rest: [], rows: rows.length };
+      return { byCall, rest: [], rows: rows.length, strategy: choice.strategy };
     }
     const rest = indexes.filter(index => !done.has(index));
     // A call whose rows alone are more than fit goes first, and alone, as it would without us.
     const lastIndex = indexes[tagOf ? tagOf.get(last as string)! : (last as number)]!;
     if (done.size === 0) {
-      const alone = await this.#fetch(group, [lastIndex], target, em);
+      const alone = await this.#fetch(group, [lastIndex], target, em, totals);
       return {
         byCall: alone.byCall,
         rest: rest.filter(index => index !== lastIndex),
         rows: rows.length + alone.rows,
+        strategy: choice.strategy,
       };
     }
-    return { byCall, rest, rows: rows.length };
+    return { byCall, rest, rows: rows.length, strategy: choice.strategy };
   }
 
   #explain(em: EntityManager, leader: Call, part: readonly DistinctCall[], choice: Choice, { sql }: Statement): void {
     const { method, meta } = leader;
     const calls = part.reduce((sum, own) => sum + own.calls.length, 0);
     const { strategy, why } = choice;
-    this.#log.add(em, { method, entity: meta.className, calls, strategy, why, sql });
+    const statement = { method, entity: meta.className, calls, strategy, why, sql };
+    this.#log.add(
+      em,
+      statement,
+      part.some(own => own.calls.some(call => call.explain)),
+    );
   }
 }
 
@@ -215,6 +255,15 @@ const CANONICAL = /^(?:0|-?[1-9]\d*|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]
 /** Which call asked for which key; PostgreSQL writes numbers and uuids in one way. */
 function keyTags(part: readonly DistinctCall[], slot: number): Map<string, number> {
   return new Map(part.map(({ values }, tag) => [values[slot]!.text!, tag]));
+}
+
+/** What one statement has brought. */
+interface Fetched {
+  readonly byCall: Map<number, Row[]>;
+  /** Calls whose rows did not fit under the cap. */
+  readonly rest: number[];
+  readonly rows: number;
+  readonly strategy: Strategy;
 }
 
 interface Shared {

@@ -1,10 +1,9 @@
-import type { Call } from './calls.ts';
-import { OWN_OPTIONS } from './calls.ts';
+import { type Call, OWN_OPTIONS, type PageAnswer, type PageConditions } from './calls.ts';
 import type { LoadContext } from './load-context.ts';
 import { aggregateStatement, aggregateValue } from './seam/aggregate.ts';
 import type { Entity, LoadOptions } from './seam/entity.ts';
 import type { Query, QueryTarget, Row } from './seam/intercept.ts';
-import type { Statement } from './shape/merged-statement.ts';
+import { PLACE, type Statement, TOTAL } from './shape/merged-statement.ts';
 import type { AnswerKind } from './shape/strategy.ts';
 
 /*
@@ -22,6 +21,7 @@ export function answerKind({ method }: Call): AnswerKind {
   switch (method) {
     case 'find':
     case 'findOne':
+    case 'page':
       return 'rows';
     case 'exists':
       return 'exists';
@@ -30,43 +30,70 @@ export function answerKind({ method }: Call): AnswerKind {
   }
 }
 
-/** The options for MikroORM's call, whose statement is read: `where` and `options` may be those of a sentinel. */
-function buildOptions(call: Call, options: LoadOptions): LoadOptions {
-  switch (call.method) {
-    case 'find':
-    case 'findOne':
-    case 'count':
-      return options;
-    case 'exists':
-      return { ...options, fields: call.meta.primaryKeys, populate: [] };
-    default:
-      return { ...options, fields: [...call.meta.primaryKeys, call.property!], populate: [] };
-  }
-}
-
+/** Runs the call of MikroORM whose statement is read. */
 function build(context: LoadContext, call: Call, where: unknown, options: LoadOptions): Promise<unknown> {
   const lone = context.seam.lone(call.em);
-  const own = buildOptions(call, options);
+  const { entity, meta } = call;
   switch (call.method) {
+    case 'find':
+      return lone.find(entity, where, options);
     case 'findOne':
-      return lone.findOne(call.entity, where, own);
+      return lone.findOne(entity, where, options);
     case 'count':
-      return lone.count(call.entity, where, own);
+      return lone.count(entity, where, options);
+    case 'page':
+      return lone.find(entity, (where as PageConditions).rows, options);
+    case 'exists':
+      return lone.find(entity, where, { ...options, fields: meta.primaryKeys, populate: [] });
     default:
-      return lone.find(call.entity, where, own);
+      return lone.find(entity, where, { ...options, fields: [...meta.primaryKeys, call.property!], populate: [] });
   }
 }
 
-function transformed(call: Call, query: Query): Statement {
-  switch (call.method) {
+/** What becomes of the statement that MikroORM built. */
+type Transform = (query: Query) => Statement;
+
+async function transformOf(context: LoadContext, call: Call, where: unknown): Promise<Transform> {
+  const { method, meta } = call;
+  switch (method) {
     case 'sum':
     case 'min':
     case 'max':
     case 'avg':
-      return aggregateStatement(query, call.method, call.meta, call.meta.properties[call.property!]!);
+      return query => aggregateStatement(query, method, meta, meta.properties[call.property!]!);
+    case 'page': {
+      const total = await countOfPage(context, call, (where as PageConditions).total);
+      return query => pageStatement(query, total);
+    }
     default:
-      return query;
+      return query => query;
   }
+}
+
+async function countOfPage(context: LoadContext, call: Call, where: unknown): Promise<Query> {
+  const options = withoutPageOptions(call.options);
+  const looked = await context.seam.interceptor.look(() =>
+    context.seam.lone(call.em).count(call.entity, where, options),
+  );
+  if (!('query' in looked)) {
+    throw new Error(`MikroORM has counted ${call.meta.className} without a statement of its own`);
+  }
+  return looked.query;
+}
+
+/** The options of a page for counting: without those that say nothing of how many rows there are. */
+export function withoutPageOptions(options: LoadOptions): LoadOptions {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !PAGE_ONLY.has(name)));
+}
+
+const PAGE_ONLY = new Set(['limit', 'offset', 'orderBy', 'fields', 'exclude', 'signal']);
+
+/** The statements of a page's rows and of their total as one: the total stands in each row, or in one without a row. */
+function pageStatement(rows: Query, total: Query): Statement {
+  return {
+    sql: `select "_mk_count"."count" as "${TOTAL}", "_mk_page".* from (${total.sql}) as "_mk_count" left join (select row_number() over () as "${PLACE}", "_mk_rows".* from (${rows.sql}) as "_mk_rows") as "_mk_page" on true order by "_mk_page"."${PLACE}"`,
+    params: [...total.params, ...rows.params],
+  };
 }
 
 /** Options of a call without those that are for the caller alone; its limit and offset are part of its statement. */
@@ -83,8 +110,9 @@ export async function lookAt(
   where: unknown,
   options: LoadOptions,
 ): Promise<Looked | undefined> {
+  const transform = await transformOf(context, call, where);
   const looked = await context.seam.interceptor.look(() => build(context, call, where, options));
-  return 'query' in looked ? { statement: transformed(call, looked.query), target: looked.target } : undefined;
+  return 'query' in looked ? { statement: transform(looked.query), target: looked.target } : undefined;
 }
 
 /** Sends a call by itself, as MikroORM does. */
@@ -94,15 +122,18 @@ export async function readAlone(context: LoadContext, call: Call): Promise<unkno
   if (method === 'find' || method === 'findOne' || method === 'count') {
     return build(context, call, call.where, options);
   }
+  const transform = await transformOf(context, call, call.where);
   let own: readonly Row[] = [];
-  await context.seam.interceptor.answered(
+  const entities = await context.seam.interceptor.answered(
     async (query, target) => {
-      own = await target.send(transformed(call, query));
-      return [];
+      own = await target.send(transform(query));
+      return method === 'page' ? own.filter(hasEntity) : [];
     },
     () => build(context, call, call.where, method === 'exists' ? { ...options, limit: 1 } : options),
   );
-  return answerFrom(context, call, own);
+  return method === 'page'
+    ? ({ rows: entities as Entity[], total: totalOf(own) } satisfies PageAnswer)
+    : answerFrom(context, call, own);
 }
 
 /** The answer to a call that is no entity, from its rows. */
@@ -123,8 +154,24 @@ export function answerFrom(context: LoadContext, call: Call, rows: readonly Row[
 }
 
 /** The answer to a call, from the entities of its rows. */
-export function answerOf(call: Call, entities: readonly Entity[]): unknown {
-  return call.method === 'findOne' ? (entities[0] ?? null) : [...entities];
+export function answerOf(call: Call, entities: readonly Entity[], total: number): unknown {
+  switch (call.method) {
+    case 'findOne':
+      return entities[0] ?? null;
+    case 'page':
+      return { rows: [...entities], total } satisfies PageAnswer;
+    default:
+      return [...entities];
+  }
+}
+
+/** Whether a row of a page holds more than the total. */
+export function hasEntity(row: Row): boolean {
+  return row[PLACE] !== null;
+}
+
+export function totalOf(rows: readonly Row[]): number {
+  return Number(rows[0]?.[TOTAL] ?? 0);
 }
 
 /**

@@ -43,6 +43,8 @@ export function aggregateValue(orm: MikroORM, aggregate: Aggregate, property: En
   if (value === null || value === undefined) {
     return null;
   }
+  // pg gives numbers beyond its own as text.
+  const text = typeof value === 'object' ? '' : `${value as string | number | bigint}`;
   const platform = orm.driver.getPlatform();
   const type = property.customType as Type<unknown> | undefined;
   if (aggregate === 'sum' || aggregate === 'avg') {
@@ -50,13 +52,13 @@ export function aggregateValue(orm: MikroORM, aggregate: Aggregate, property: En
       case 'number':
         return Number(value);
       case 'bigint':
-        return aggregate === 'sum' ? BigInt(String(value)) : String(value);
+        return aggregate === 'sum' ? BigInt(text) : text;
       default:
-        return aggregate === 'sum' && type ? type.convertToJSValue(String(value), platform) : String(value);
+        return aggregate === 'sum' && type ? type.convertToJSValue(text, platform) : text;
     }
   }
   if (type) {
     return type.convertToJSValue(value, platform);
   }
-  return property.runtimeType === 'Date' ? platform.parseDate(String(value)) : value;
+  return property.runtimeType === 'Date' ? platform.parseDate(text) : value;
 }

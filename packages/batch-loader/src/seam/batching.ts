@@ -1,10 +1,12 @@
 import { type EntityManager, type EntityMetadata, Utils, helper } from '@mikro-orm/core';
 import type { ExplainedStatement } from '../batch-log.ts';
 import type { CallRequest } from '../calls.ts';
+import type { PageContext } from '../page/plan-page.ts';
 import type { Entity, LoadOptions } from './entity.ts';
 
 /** What `batch(em)` asks of the extension that is registered in the ORM of `em`. */
 export interface Batching {
+  readonly pages: PageContext;
   read(em: EntityManager, call: CallRequest): Promise<unknown>;
   log(em: EntityManager): readonly ExplainedStatement[];
 }

@@ -41,11 +41,12 @@ export class Catalog {
     const read = readTables(names, send);
     const until = performance.now() + LIFETIME;
     for (const name of names) {
-      this.#known.set(name, { facts: read.then(facts => facts.get(name) ?? NOTHING), until });
+      const facts = read.then(all => all.get(name) ?? NOTHING);
+      facts.catch(() => undefined);
+      this.#known.set(name, { facts, until });
     }
     // Whoever waits for it gets the error; the next one asks again.
     read.catch(() => names.forEach(name => this.#known.delete(name)));
-    names.forEach(name => this.#known.get(name)?.facts.catch(() => undefined));
     return this.#known.get(table)!.facts;
   }
 

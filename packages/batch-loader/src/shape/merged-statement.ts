@@ -6,8 +6,12 @@ const ORDER = '_mk_ord';
 const LIMIT = '_mk_limit';
 const OFFSET = '_mk_offset';
 
+/** The columns of a page with its total. */
+export const TOTAL = '_mk_total';
+export const PLACE = '_mk_place';
+
 /** What a merged statement adds to a row. */
-export const ADDED_COLUMNS: ReadonlySet<string> = new Set([TAG, ORDER, LIMIT, OFFSET]);
+export const ADDED_COLUMNS: ReadonlySet<string> = new Set([TAG, ORDER, LIMIT, OFFSET, TOTAL, PLACE]);
 
 /**
  * How the calls of one shape become one statement:

@@ -16,6 +16,9 @@ const COMPARED: ReadonlyMap<string, string> = new Map([
 
 const COMPARISON = /"((?:[^"]|"")*)"\."((?:[^"]|"")*)" (?:=|<>|!=|>|>=|<|<=|= any\(|<> all\()\s*$/;
 const MATCH = /"((?:[^"]|"")*)"\."((?:[^"]|"")*)" (?:not )?i?like $/;
+const COLUMN = /"((?:[^"]|"")*)"\."((?:[^"]|"")*)"/g;
+// Rows are compared column by column.
+const ROW = /\(((?:"(?:[^"]|"")*"\."(?:[^"]|"")*"(?:, )?)+)\) (?:<|>|<=|>=|=) \($/;
 const COUNT = /(?:^|\s)(?:limit|offset) $/;
 
 /**
@@ -29,17 +32,27 @@ export function typesByColumn(
   tableOf: (alias: string) => TableFacts | undefined,
 ): readonly string[] | undefined {
   const types: string[] = [];
+  const typeOf = (alias: string, column: string): string | undefined =>
+    COMPARED.get(tableOf(unquoted(alias))?.types.get(unquoted(column)) ?? '');
+  let row: (string | undefined)[] = [];
   for (const [index, part] of text.whole.entries()) {
     if (typeof part !== 'number') {
       continue;
     }
     const before = text.whole[index - 1] as string;
+    let type: string | undefined;
     const column = COMPARISON.exec(before) ?? MATCH.exec(before);
-    const type = column
-      ? COMPARED.get(tableOf(unquoted(column[1]!))?.types.get(unquoted(column[2]!)) ?? '')
-      : COUNT.test(before)
-        ? 'bigint'
-        : undefined;
+    const rowColumns = ROW.exec(before);
+    if (rowColumns) {
+      row = [...rowColumns[1]!.matchAll(COLUMN)].map(match => typeOf(match[1]!, match[2]!));
+      type = row.shift();
+    } else if (row.length > 0 && before === ', ') {
+      type = row.shift();
+    } else if (column) {
+      type = typeOf(column[1]!, column[2]!);
+    } else if (COUNT.test(before)) {
+      type = 'bigint';
+    }
     if (type === undefined || (type !== 'text' && MATCH.test(before))) {
       return undefined;
     }
@@ -52,7 +65,9 @@ function unquoted(name: string): string {
   return name.replaceAll('""', '"');
 }
 
-const SETTING = 'mikrokit.parameter_types';
+/** Settings by which the answers travel: calls of one transaction ask at the same time, on one connection. */
+const SETTINGS = 100;
+let asked = 0;
 
 /**
  * Asks PostgreSQL for the types of a statement's parameters: it infers them when it prepares the statement, as it does
@@ -71,17 +86,18 @@ export async function inferTypes(text: StatementText, send: Send): Promise<SlotT
   for (let attempt = 0; prepared.includes(tag); attempt++) {
     tag = `$mikrokit${attempt}$`;
   }
+  const setting = `mikrokit.parameter_types_${asked++ % SETTINGS}`;
   await send(
     `do ${tag} begin
       execute 'prepare mikrokit_shape as ' || ?;
-      perform set_config('${SETTING}', (select parameter_types::text[]::text from pg_prepared_statements where name = 'mikrokit_shape'), true);
+      perform set_config('${setting}', (select parameter_types::text[]::text from pg_prepared_statements where name = 'mikrokit_shape'), true);
       execute 'deallocate mikrokit_shape';
-    exception when others then perform set_config('${SETTING}', sqlstate || ' ' || sqlerrm, true);
+    exception when others then perform set_config('${setting}', sqlstate || ' ' || sqlerrm, true);
     end ${tag}`,
     [prepared],
   );
   const [row] = await send(
-    `select setting, case when setting like '{%' then setting::text[] end as types from (select current_setting('${SETTING}') as setting) as s`,
+    `select setting, case when setting like '{%' then setting::text[] end as types from (select current_setting('${setting}') as setting) as s`,
     [],
   );
   if (row!['types'] === null) {

@@ -60,7 +60,7 @@ export class ShapeKnowledge {
 
   async #findTypes(text: StatementText, on: Target): Promise<SlotTypes> {
     const facts = new Map<string, TableFacts>();
-    for (const [alias, table] of text.clauses?.tables ?? []) {
+    for (const [alias, table] of text.tables) {
       facts.set(alias, await this.factsOf(table, on));
     }
     const types = typesByColumn(text, alias => facts.get(alias));

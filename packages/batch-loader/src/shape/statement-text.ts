@@ -37,8 +37,6 @@ export interface Clauses {
   readonly limit: number | undefined;
   readonly offset: number | undefined;
   readonly equalities: readonly Equality[];
-  /** Tables by the alias they have in this select; of a repeated alias, none. */
-  readonly tables: ReadonlyMap<string, string>;
 }
 
 /** A select statement, read as far as merging needs. */
@@ -47,6 +45,8 @@ export interface StatementText {
   readonly shape: string;
   readonly whole: Template;
   readonly slots: readonly Slot[];
+  /** Tables by the alias they have, wherever in the statement; of an alias of several tables, none. */
+  readonly tables: ReadonlyMap<string, string>;
   /** Undefined if the outermost select has a clause that a rewrite of it does not keep: distinct, group by, union, … */
   readonly clauses: Clauses | undefined;
 }
@@ -108,6 +108,7 @@ export function readStatement(sql: string, parameters: number): StatementText | 
       .join('\u0000'),
     whole,
     slots,
+    tables: findTables(sql),
     clauses: readClauses(sql, scan, slots, spans, cut),
   };
 }
@@ -391,7 +392,6 @@ function readClauses(
   if (limitSlot === null || offsetSlot === null) {
     return undefined;
   }
-  const fromText = sql.slice(after(from, 'from'), endOf(from));
   // A derived table cannot see the calls' values unless it is lateral; and a subquery that does would run once per row
   // and call, where as it is it runs once per call.
   const nested = placeholders.some(placeholder => placeholder.nested);
@@ -412,7 +412,6 @@ function readClauses(
     limit: limitSlot,
     offset: offsetSlot,
     equalities: findEqualities(whereParts, slots),
-    tables: findTables(fromText),
   };
 }
 
@@ -524,13 +523,15 @@ function withoutParentheses(condition: Template): Template | undefined {
   return parts;
 }
 
-function findTables(from: string): Map<string, string> {
+function findTables(sql: string): Map<string, string> {
   const tables = new Map<string, string>();
   const repeated = new Set<string>();
   const name = '(?:"(?:[^"]|"")*"\\.)?"(?:[^"]|"")*"';
-  for (const [, table, alias] of from.matchAll(new RegExp(`(${name})\\s+as\\s+"((?:[^"]|"")*)"`, 'gi'))) {
+  for (const [, table, alias] of sql.matchAll(
+    new RegExp(`(?:from|join)\\s+(${name})\\s+as\\s+"((?:[^"]|"")*)"`, 'gi'),
+  )) {
     const key = unquoted(alias!);
-    if (tables.has(key)) {
+    if (tables.has(key) && tables.get(key) !== table) {
       repeated.add(key);
     }
     tables.set(key, table!);

@@ -60,7 +60,7 @@ export async function chooseStrategy(
     return { strategy: 'lateral', why: 'no column is equal to a value of the call: each run stops at its limit' };
   }
   for (const alias of new Set(own.map(equality => equality.alias))) {
-    const table = clauses.tables.get(alias);
+    const table = text.tables.get(alias);
     if (table === undefined) {
       continue;
     }
