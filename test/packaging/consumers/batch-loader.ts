@@ -6,7 +6,9 @@ import {
   type BatchLoaderOptions,
   OptionsError,
 } from '@mikrokit/batch-loader';
-import { defineConfig, defineEntity, MikroORM, p } from '@mikro-orm/postgresql';
+import { hints } from '@mikrokit/batch-loader/graphql';
+import { defineConfig, defineEntity, type EntityManager, MikroORM, p } from '@mikro-orm/postgresql';
+import type { GraphQLResolveInfo } from 'graphql';
 
 const AuthorSchema = defineEntity({
   name: 'Author',
@@ -39,6 +41,11 @@ export async function titles(): Promise<string[]> {
 /** Per-parent limits are typed by augmentation, which must reach a consumer as well. */
 export async function firstTitles(authors: readonly Author[], limit: number): Promise<Book[][]> {
   return await Promise.all(authors.map(author => author.books.loadItems({ limit, orderBy: { title: 'asc' } })));
+}
+
+/** Hints leave the type of what is found as it is. */
+export async function booksFor(info: GraphQLResolveInfo, em: EntityManager): Promise<Book[]> {
+  return await em.find(Book, { author: { name: 'Ada' } }, { ...hints(info, Book), orderBy: { title: 'asc' } });
 }
 
 export function codeOf(error: unknown): BatchLoaderErrorCode | undefined {

@@ -1,0 +1,1 @@
+export { hints, type Hints, type HintsOptions } from './hints.ts';

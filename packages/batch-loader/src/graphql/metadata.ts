@@ -1,0 +1,36 @@
+import { EntitySchema, type EntityMetadata, type EntityName } from '@mikro-orm/core';
+
+/**
+ * What MikroORM knows of an entity: it leaves the metadata on the class when it discovers it, which is how its own entities
+ * find theirs (`wrap(e)`). So nobody has to hand us an EntityManager, and resolvers can be made before the ORM is.
+ *
+ * @throws {TypeError} for something that is no entity, or that no ORM has discovered yet
+ */
+export function metadataOf(entity: EntityName): EntityMetadata {
+  const target = EntitySchema.is(entity) ? entity.meta.class : entity;
+  const meta = (target as { prototype?: { __meta?: EntityMetadata } } | undefined)?.prototype?.__meta;
+  if (meta === undefined) {
+    const name = (target as { name?: string } | undefined)?.name ?? typeof entity;
+    throw new TypeError(
+      `An entity class or schema that MikroORM has discovered is needed, but got: ${name}. List it in \`entities\`, and resolve only after MikroORM.init().`,
+    );
+  }
+  return meta;
+}
+
+/** The entity itself and every one that extends it, in single-table and table-per-type inheritance. */
+export function familyOf(meta: EntityMetadata): EntityMetadata[] {
+  const family = new Set([meta]);
+  for (const member of family) {
+    for (const child of member.tptChildren ?? []) {
+      family.add(child);
+    }
+    for (const subclass of Object.values(member.discriminatorMap ?? {})) {
+      const child = metadataOf(subclass);
+      if (child.prototype instanceof meta.class) {
+        family.add(child);
+      }
+    }
+  }
+  return [...family];
+}
