@@ -25,6 +25,12 @@ interface ReadyCall extends PlannedCall {
   readonly values: readonly SlotValue[];
 }
 
+/** Calls that are sent one by one. */
+interface UnmergedGroup {
+  readonly calls: readonly Call[];
+  readonly reason: string;
+}
+
 /** Answers the calls of `batch(em)` that were made in one window. */
 export class BatchedCalls {
   readonly #context: LoadContext;
@@ -190,7 +196,15 @@ export class BatchedCalls {
         ready.push({ ...plan, text, values });
       }
     }
-    const groups = await this.#groups(ready);
+    let groups: readonly (MergeGroup | UnmergedGroup)[];
+    try {
+      groups = await this.#groups(ready);
+    } catch (error) {
+      // The calls themselves may fail with it too, and say so in their own words.
+      groups = [
+        { calls: ready.map(({ call }) => call), reason: `the catalog did not answer: ${asError(error).message}` },
+      ];
+    }
     for (const group of groups) {
       if ('reason' in group) {
         running.push(...group.calls.map(call => this.#alone([call], group.reason, em, segment)));
@@ -212,7 +226,7 @@ export class BatchedCalls {
   }
 
   /** Calls by the types of their values; equal ones become one. */
-  async #groups(ready: readonly ReadyCall[]): Promise<(MergeGroup | { calls: Call[]; reason: string })[]> {
+  async #groups(ready: readonly ReadyCall[]): Promise<(MergeGroup | UnmergedGroup)[]> {
     const [first] = ready;
     if (first === undefined) {
       return [];
@@ -265,10 +279,9 @@ export class BatchedCalls {
           run: async items => {
             if (items.length === 1) {
               // The error, if there is one, is the lone call's.
-              const [{ calls }] = items as [DistinctCall];
-              const answer = await readAlone(this.#context, calls[0]!);
-              answers.push(() => calls.forEach(call => call.resolve(copied(answer))));
-              return sizeOf(answer);
+              const { rows, answer } = await this.#readEqual(items[0]!.calls);
+              answers.push(answer);
+              return rows;
             }
             return this.#reads.read({ ...group, distinct: items }, em, {
               chosen: strategy => void (event.strategy = strategy),
@@ -290,21 +303,33 @@ export class BatchedCalls {
     const { method, meta } = first;
     const statement = { method, entity: meta.className, calls: calls.length, strategy: 'alone', why } as const;
     this.#log.add(em, statement, first.explain);
-    let answer: unknown;
+    let read: { readonly rows: number; answer(): void } | undefined;
     const failed = await runStatement(this.#context, em, segment, [calls], {
       event: { kind: method, entity: meta.className, strategy: 'alone', reason: why },
       keys: () => calls.length,
       run: async () => {
-        answer = await readAlone(this.#context, first);
-        return sizeOf(answer);
+        read = await this.#readEqual(calls);
+        return read.rows;
       },
     });
     if (failed.size === 0) {
-      calls.forEach(call => call.resolve(copied(answer)));
+      read?.answer();
     }
     for (const error of failed.values()) {
       calls.forEach(call => call.reject(asError(error)));
     }
+  }
+
+  /** Reads equal calls as one of them, in MikroORM's way; each by itself, if their entities are to be their own. */
+  async #readEqual(calls: readonly Call[]): Promise<{ readonly rows: number; answer(): void }> {
+    const { options } = calls[0]!;
+    const isolated = options['disableIdentityMap'] ?? this.#context.orm.config.get('disableIdentityMap');
+    const read = isolated === true ? calls : calls.slice(0, 1);
+    const answers = await Promise.all(read.map(call => readAlone(this.#context, call)));
+    return {
+      rows: sizeOf(answers[0]),
+      answer: () => calls.forEach((call, index) => call.resolve(copied(answers[index] ?? answers[0]))),
+    };
   }
 }
 

@@ -12,6 +12,8 @@ export interface Query {
 
 /** Where MikroORM was about to send it. */
 export interface QueryTarget {
+  /** Whether it is an open transaction. */
+  readonly isTransaction: boolean;
   /** Sends another statement in its place: same connection, transaction, session context and log label. */
   send(query: Query): Promise<Row[]>;
   /** Runs statements on one connection: in the open transaction, or in one of their own. */
@@ -110,6 +112,7 @@ function intercepted(connection: Connection, answer: Answer, dry: boolean): Conn
       const rows = await answer(
         { sql, params },
         {
+          isTransaction: transaction !== undefined && transaction !== null,
           send: query => sendOn(transaction)(query.sql, query.params),
           pinned: run =>
             transaction === undefined || transaction === null

@@ -16,6 +16,7 @@ const LIFETIME = 300_000;
 interface Known {
   readonly facts: Promise<TableFacts>;
   readonly until: number;
+  readonly settled: boolean;
 }
 
 /**
@@ -31,23 +32,35 @@ export class Catalog {
     this.#tables = tables;
   }
 
-  /** @param table its name as in SQL, quoted, with its schema if it has one */
-  of(table: string, send: Send): Promise<TableFacts> {
+  /**
+   * @param table its name as in SQL, quoted, with its schema if it has one
+   * @param isolated whether `send` is a transaction's: it asks by itself rather than wait for an answer that may in turn
+   * wait for the transaction's connection, and nobody waits for it, as its failure is its own
+   */
+  of(table: string, send: Send, isolated: boolean): Promise<TableFacts> {
     const known = this.#known.get(table);
-    if (known && known.until > performance.now()) {
+    if (known && known.until > performance.now() && (known.settled || !isolated)) {
       return known.facts;
     }
     const names = [...new Set([table, ...this.#tables()])];
     const read = readTables(names, send);
-    const until = performance.now() + LIFETIME;
-    for (const name of names) {
-      const facts = read.then(all => all.get(name) ?? NOTHING);
-      facts.catch(() => undefined);
-      this.#known.set(name, { facts, until });
+    const factsOf = (name: string): Promise<TableFacts> => read.then(all => all.get(name) ?? NOTHING);
+    const keep = (settled: boolean): void => {
+      const until = performance.now() + LIFETIME;
+      for (const name of names) {
+        const facts = factsOf(name);
+        facts.catch(() => undefined);
+        this.#known.set(name, { facts, until, settled });
+      }
+    };
+    if (!isolated) {
+      keep(false);
     }
-    // Whoever waits for it gets the error; the next one asks again.
-    read.catch(() => names.forEach(name => this.#known.delete(name)));
-    return this.#known.get(table)!.facts;
+    read.then(
+      () => keep(true),
+      () => !isolated && names.forEach(name => this.#known.delete(name)),
+    );
+    return factsOf(table);
   }
 
   /** To be called when a statement failed that relied on it: a column may have another type by now. */

@@ -106,8 +106,13 @@ export async function inferTypes(text: StatementText, send: Send): Promise<SlotT
     };
   }
   const types = (row!['types'] as string[]).map((type, slot) =>
-    text.slots[slot]!.kind === 'list' ? type.replace(/\[\]$/, '') : type,
+    unlimited(text.slots[slot]!.kind === 'list' ? type.replace(/\[\]$/, '') : type),
   );
   const odd = types.find(type => ['unknown', 'record', 'void'].includes(type) || type.startsWith('any'));
   return odd === undefined ? { types } : { reason: `a parameter is of type ${odd}` };
+}
+
+/** By these names SQL means a length of one. */
+function unlimited(type: string): string {
+  return type.replace(/^character(?=$|\[)/, 'bpchar').replace(/^bit(?=$|\[)/, '"bit"');
 }

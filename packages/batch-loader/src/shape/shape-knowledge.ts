@@ -5,6 +5,8 @@ import { readStatement, type StatementText, type Unreadable } from './statement-
 
 /** Where statements may be sent; see the seam's QueryTarget. */
 interface Target {
+  /** Whether it is an open transaction. */
+  readonly isTransaction: boolean;
   send(query: { sql: string; params: readonly unknown[] }): Promise<Record<string, unknown>[]>;
   pinned<T>(run: (send: Send) => Promise<T>): Promise<T>;
 }
@@ -14,7 +16,9 @@ const KEPT = 2_000;
 /** What is known of shapes and of the tables in them; bounded, and shared by all forks of an ORM. */
 export class ShapeKnowledge {
   readonly #texts = new Recent<string, StatementText | Unreadable>(KEPT);
-  readonly #types = new Recent<string, Promise<SlotTypes>>(KEPT);
+  readonly #types = new Recent<string, SlotTypes>(KEPT);
+  /** Questions on their way. */
+  readonly #asked = new Map<string, Promise<SlotTypes>>();
   readonly #catalog: Catalog;
 
   /** @param tables names, quoted as in SQL, that are likely to be met */
@@ -31,19 +35,25 @@ export class ShapeKnowledge {
     return text;
   }
 
-  /** Types of the slots where they stand. */
-  types(text: StatementText, on: Target): Promise<SlotTypes> {
-    let types = this.#types.get(text.shape);
-    if (types === undefined) {
-      types = this.#findTypes(text, on);
+  /** Types of the slots where they stand. A transaction waits for nobody else's question; see the catalog. */
+  async types(text: StatementText, on: Target): Promise<SlotTypes> {
+    const known = this.#types.get(text.shape);
+    if (known) {
+      return known;
+    }
+    let asked = on.isTransaction ? undefined : this.#asked.get(text.shape);
+    if (asked === undefined) {
+      asked = this.#findTypes(text, on);
+      if (!on.isTransaction) {
+        this.#asked.set(text.shape, asked);
+        const over = (): void => void this.#asked.delete(text.shape);
+        asked.then(over, over);
+      }
+    }
+    const types = await asked;
+    // 42P18: there is nothing to infer a type from, and never will be. Other errors may pass.
+    if (!('reason' in types) || !types.reason.includes('SQLSTATE') || types.reason.includes('42P18')) {
       this.#types.set(text.shape, types);
-      const forget = (): void => this.#types.delete(text.shape);
-      types.then(answer => {
-        // 42P18: there is nothing to infer a type from, and never will be. Other errors may pass.
-        if ('reason' in answer && answer.reason.includes('SQLSTATE') && !answer.reason.includes('42P18')) {
-          forget();
-        }
-      }, forget);
     }
     return types;
   }
@@ -55,7 +65,7 @@ export class ShapeKnowledge {
   }
 
   factsOf(table: string, on: Target): Promise<TableFacts> {
-    return this.#catalog.of(table, (sql, params) => on.send({ sql, params }));
+    return this.#catalog.of(table, (sql, params) => on.send({ sql, params }), on.isTransaction);
   }
 
   async #findTypes(text: StatementText, on: Target): Promise<SlotTypes> {
