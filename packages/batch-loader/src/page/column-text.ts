@@ -20,18 +20,11 @@ export interface ColumnDeclaration {
   readonly microsecondsOf: (date: Date) => number;
 }
 
-const INT_RANGES: Readonly<Record<string, bigint>> = {
-  smallint: 1n << 15n,
-  int2: 1n << 15n,
-  smallserial: 1n << 15n,
-  int: 1n << 31n,
-  integer: 1n << 31n,
-  int4: 1n << 31n,
-  serial: 1n << 31n,
-  bigint: 1n << 63n,
-  int8: 1n << 63n,
-  bigserial: 1n << 63n,
-};
+const INT_RANGES: ReadonlyMap<string, bigint> = new Map([
+  ...['smallint', 'int2', 'smallserial'].map(name => [name, 1n << 15n] as const),
+  ...['int', 'integer', 'int4', 'serial'].map(name => [name, 1n << 31n] as const),
+  ...['bigint', 'int8', 'bigserial'].map(name => [name, 1n << 63n] as const),
+]);
 
 /** The text of a column's values, or `undefined` for a type whose values cannot be told from others by their text. */
 export function columnText({ type, items, microsecondsOf }: ColumnDeclaration): ColumnText | undefined {
@@ -43,7 +36,7 @@ export function columnText({ type, items, microsecondsOf }: ColumnDeclaration): 
     .toLowerCase()
     .replace(/\s*\([^)]*\)/, '')
     .trim();
-  const range = INT_RANGES[name];
+  const range = INT_RANGES.get(name);
   if (range !== undefined) {
     return { write: value => integerText(value, range) };
   }
