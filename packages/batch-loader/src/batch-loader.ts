@@ -16,6 +16,7 @@ import { populate } from './populate-loads.ts';
 import { loadReference } from './reference-loads.ts';
 import { type Loaders, Seam } from './seam.ts';
 import { rawFragment } from './seam/condition.ts';
+import { ShapeKnowledge } from './shape/shape-knowledge.ts';
 
 /** The extension, for MikroORM's `extensions: [...]`. One may be given to several ORMs. */
 export interface BatchLoader {
@@ -51,6 +52,7 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
         orm,
         seam,
         channel: new BatchChannel(),
+        shapes: new ShapeKnowledge(() => seam.tableNames()),
         keyOf,
         maxBatchSize: resolved.maxBatchSize,
         maxRows: resolved.maxRows,

@@ -9,7 +9,7 @@ import { asError, type LoadContext, runStatement } from './load-context.ts';
 import { type DistinctCall, MergedReads, type MergeGroup, type MergeEvent } from './merged-reads.ts';
 import { lookAt, mergedOptions, readAlone, withoutPageOptions } from './readings.ts';
 import { slotTypes, type SlotValue, slotValues } from './shape/call-values.ts';
-import { ShapeKnowledge } from './shape/shape-knowledge.ts';
+import type { ShapeKnowledge } from './shape/shape-knowledge.ts';
 import type { StatementText } from './shape/statement-text.ts';
 import { chooseStrategy } from './shape/strategy.ts';
 
@@ -43,8 +43,8 @@ export class BatchedCalls {
     this.#context = context;
     this.#log = log;
     this.#plans = new CallPlans(context);
-    this.#shapes = new ShapeKnowledge(() => context.seam.tableNames());
-    this.#reads = new MergedReads(context, this.#shapes, log);
+    this.#shapes = context.shapes;
+    this.#reads = new MergedReads(context, log);
   }
 
   /** Never rejects: each call is answered or refused by itself. */

@@ -17,6 +17,7 @@ import type { Segment } from './fork-queue.ts';
 import { type LoadContext, NEUTRAL_OPTIONS, asError, assertLoadable, runStatement } from './load-context.ts';
 import { type AnyCollection, type Entity, type LoadOptions, metadataOf, schemaOf } from './seam/entity.ts';
 import { isOneToMany, orderOf, relationOf } from './seam/relation.ts';
+import { limitByIndex } from './shape/partition-limit.ts';
 import { planStatements } from './where-parts.ts';
 
 interface Pending {
@@ -132,7 +133,7 @@ async function run(
         const errors = await runStatement(context, em, segment, statement, {
           event: { kind: 'collection', entity: metadataOf(calls[0]!.owner).className, relation: relation.name },
           keys: part => part.length,
-          run: part => loadCollections(context.seam, em, part, shape),
+          run: part => load(context, em, part, shape),
         });
         for (const [call, error] of errors) {
           failed.set(call, asError(error));
@@ -153,6 +154,29 @@ async function run(
     contents.remember(collection, shape.options, where);
     return oneToMany ? collection.getItems(false) : [];
   });
+}
+
+function load(
+  { seam, shapes }: LoadContext,
+  em: EntityManager,
+  calls: readonly CollectionCall[],
+  shape: CollectionShape,
+): Promise<number> {
+  const loaded = (): Promise<number> => loadCollections(seam, em, calls, shape);
+  if (!shape.limited) {
+    return loaded();
+  }
+  return seam.interceptor.rewriting(
+    async (query, target) =>
+      target.send(
+        (await limitByIndex(
+          query,
+          table => shapes.factsOf(table, target),
+          date => seam.formatDate(date),
+        )) ?? query,
+      ),
+    loaded,
+  );
 }
 
 function validCount(collection: AnyCollection, options: LoadOptions, name: 'limit' | 'offset'): number | undefined {

@@ -6,6 +6,7 @@ import type { ForkQueue, Segment } from './fork-queue.ts';
 import { isolate } from './isolate.ts';
 import type { Seam } from './seam.ts';
 import { blameOf, isDatabaseError } from './seam/blame.ts';
+import type { ShapeKnowledge } from './shape/shape-knowledge.ts';
 import { type Entity, managerOf, metadataOf, serializedKey } from './seam/entity.ts';
 
 /** What the loads of one ORM share. */
@@ -14,6 +15,7 @@ export interface LoadContext {
   readonly seam: Seam;
   readonly channel: BatchChannel;
   readonly keyOf: KeyOf;
+  readonly shapes: ShapeKnowledge;
   /** The most keys in one statement. */
   readonly maxBatchSize: number;
   /** The most rows that one merged statement returns. */

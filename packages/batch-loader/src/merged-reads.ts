@@ -57,9 +57,9 @@ export class MergedReads {
   readonly #shapes: ShapeKnowledge;
   readonly #log: BatchLog;
 
-  constructor(context: LoadContext, shapes: ShapeKnowledge, log: BatchLog) {
+  constructor(context: LoadContext, log: BatchLog) {
     this.#context = context;
-    this.#shapes = shapes;
+    this.#shapes = context.shapes;
     this.#log = log;
   }
 

@@ -52,6 +52,7 @@ interface InterceptedBuilder {
  */
 export class Interceptor {
   readonly #frames = new AsyncLocalStorage<Frame | undefined>();
+  readonly #rewriters = new AsyncLocalStorage<Answer>();
 
   /** To be called once, from `register(orm)`. */
   install(orm: MikroORM): void {
@@ -68,8 +69,18 @@ export class Interceptor {
           return answer ? intercepted(getConnection(), answer, frame.dry) : getConnection();
         };
       }
+      const rewrite = this.#rewriters.getStore();
+      if (rewrite && !frame?.answer) {
+        const getConnection = qb.getConnection.bind(qb);
+        qb.getConnection = () => intercepted(getConnection(), rewrite, false);
+      }
       return qb;
     };
+  }
+
+  /** Runs a call with each of its statements, and of those it populates, answered by `answer`. */
+  rewriting<T>(answer: Answer, call: () => Promise<T>): Promise<T> {
+    return this.#rewriters.run(answer, call);
   }
 
   /** Whether the running code belongs to a call whose statement is only looked at. */

@@ -14,6 +14,11 @@ const COMPARED: ReadonlyMap<string, string> = new Map([
   ['character varying', 'text'],
 ]);
 
+/** The type that an unknown literal takes next to a column; `undefined` where only PostgreSQL can tell. */
+export function comparedType(facts: TableFacts, column: string): string | undefined {
+  return COMPARED.get(facts.types.get(column) ?? '');
+}
+
 const COMPARISON = /"((?:[^"]|"")*)"\."((?:[^"]|"")*)" (?:=|<>|!=|>|>=|<|<=|= any\(|<> all\()\s*$/;
 const MATCH = /"((?:[^"]|"")*)"\."((?:[^"]|"")*)" (?:not )?i?like $/;
 const COLUMN = /"((?:[^"]|"")*)"\."((?:[^"]|"")*)"/g;
