@@ -154,17 +154,28 @@ describe('PostgreSQL', () => {
 });
 
 describe("a timestamp's literal", () => {
-  test('is written as MikroORM writes a Date, with six digits', () => {
-    expect(timestampLiteral('2024-01-01T00:00:00.123456Z', date => date.toISOString())).toBe(
-      '2024-01-01T00:00:00.123456Z',
-    );
-    expect(timestampLiteral('2024-01-01T00:00:00.123456Z', () => '2024-01-01T02:00:00.123+02:00')).toBe(
-      '2024-01-01T02:00:00.123456+02:00',
-    );
+  const text = '2024-01-01T00:00:00.123456Z';
+
+  test.each<[string, string | undefined, string]>([
+    ['timestamptz(6)', '+03:30', text],
+    ['timestamp with time zone', undefined, text],
+    ['timestamp', 'Z', '2024-01-01T00:00:00.123456'],
+    ['timestamp', '+03:30', '2024-01-01T03:30:00.123456'],
+    ['timestamp(6) without time zone', '-0100', '2023-12-31T23:00:00.123456'],
+  ])('%s, ORM in %s', (type, timezone, literal) => {
+    expect(timestampLiteral(text, type, timezone)).toBe(literal);
+  });
+
+  test("in the process's time zone, also where that has seconds", () => {
+    const own = process.env['TZ'];
+    process.env['TZ'] = 'Asia/Kolkata';
+    const literals = [text, '1850-01-01T00:00:00.123456Z'].map(it => timestampLiteral(it, 'timestamp', undefined));
+    process.env['TZ'] = own ?? '';
+    expect(literals).toEqual(['2024-01-01T05:30:00.123456', '1850-01-01T05:53:28.123456']);
   });
 
   test('is left as PostgreSQL wrote it', () => {
-    expect(timestampLiteral('2024-01-01 00:00:00.5+00', () => 'x')).toBe('2024-01-01 00:00:00.5+00');
-    expect(timestampLiteral('infinity', () => 'x')).toBe('infinity');
+    expect(timestampLiteral('2024-01-01 00:00:00.5+00', 'timestamp', '+03:30')).toBe('2024-01-01 00:00:00.5+00');
+    expect(timestampLiteral('infinity', 'timestamp', '+03:30')).toBe('infinity');
   });
 });

@@ -99,6 +99,17 @@ export const Gauge = defineEntity({
     tags: p.array(),
     meta: p.json<{ shelf: number }>().nullable(),
     twins: () => p.oneToMany(Gauge).mappedBy('twin'),
+    plate: () => p.oneToOne(Plate).mappedBy('gauge').ref().nullable(),
+  },
+});
+
+/** Refers to a gauge, which has no column for it. */
+export const Plate = defineEntity({
+  name: 'Plate',
+  properties: {
+    id: p.integer().primary(),
+    text: p.string(),
+    gauge: () => p.oneToOne(Gauge).owner().ref().inversedBy('plate'),
   },
 });
 
@@ -122,11 +133,11 @@ export const Machine = defineEntity({
 });
 export const Press = defineEntity({ name: 'Press', extends: Machine, properties: { force: p.integer() } });
 
-export const GAUGES = [Shop, Place, Shelf, Gauge, Rune, Tick, Machine, Press];
+export const GAUGES = [Shop, Place, Shelf, Gauge, Plate, Rune, Tick, Machine, Press];
 
 /** The context that `register(orm)` would keep. */
 export function contextOf(orm: MikroORM): PageContext {
-  const platform = orm.driver.getPlatform() as PageContext['platform'];
+  const platform = orm.driver.getPlatform();
   const dates = new ExactDates();
   dates.install(platform);
   return { platform, dates };
@@ -219,6 +230,9 @@ export async function fillGauges(orm: MikroORM, random: Random, count: number): 
     }),
   );
   await connection.execute('update gauge set twin_id = -id where id % 3 = 0 and -id in (select id from gauge)');
+  await connection.execute(
+    "insert into plate select row_number() over (order by id), 'plate ' || abs(id) % 3, id from gauge where id % 4 <> 0",
+  );
   await insert(
     'rune',
     range(20).map(n => ({ code: `db:r${n}`, power: maybe(int(3)) })),

@@ -48,6 +48,9 @@ const ORDERS: readonly { entity: object; key: readonly Path[]; paths: readonly P
         ['twin', 'home', 'opened'],
         ['twin', 'shop'],
         ['twin', 'place', 'city'],
+        ['plate', 'text'],
+        ['plate', 'gauge'],
+        ['twin', 'plate', 'text'],
         ['shelf', 'label'],
         ['shelf', 'number'],
         ['shelf', 'shop'],
@@ -91,8 +94,13 @@ function randomWalk(random: Random) {
     path: random.pick(paths),
     direction: random.pick(DIRECTIONS),
   }));
-  // A column that was there before decides nothing.
-  const last = columns.findLast(({ path }, index) => !columns.slice(0, index).some(it => it.path === path))!;
+  // Columns that were there before decide nothing; a composite key is two.
+  const names = columns.map(({ path }) =>
+    path.join('.') === 'shelf' ? ['shelf.shop', 'shelf.number'] : [path.join('.')],
+  );
+  const last = columns.findLast((_, index) =>
+    names[index]!.some(name => !names.slice(0, index).flat().includes(name)),
+  )!;
   const down = /desc|-1/i.test(String(last.direction));
   return {
     entity: entity as { meta: EntityMetadata },

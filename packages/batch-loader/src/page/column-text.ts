@@ -160,10 +160,27 @@ function timestampText(value: unknown, microsecondsOf: (date: Date) => number): 
 }
 
 /**
- * A timestamp's text as a literal in a statement. Those made of a Date are written in the ORM's time zone, as MikroORM writes
- * a Date: a column without one holds the wall time there.
+ * A timestamp's text as a literal to compare its column with. A column without a time zone holds wall time: that of the time
+ * zone in which MikroORM read it.
+ *
+ * @param timezone of the ORM: `Z`, an offset such as `+02:00`, otherwise the process's own
  */
-export function timestampLiteral(text: string, formatDate: (date: Date) => string): string {
+export function timestampLiteral(text: string, type: string, timezone: string | undefined): string {
   const iso = ISO_MICROSECONDS.exec(text);
-  return iso ? formatDate(new Date(`${iso[1]}Z`)).replace(/\.\d{3}/, `$&${text.slice(-4, -1)}`) : text;
+  if (!iso || /^timestamptz|with time zone/i.test(type)) {
+    return text;
+  }
+  const date = new Date(`${iso[1]}Z`);
+  const offset = /^([+-])(\d\d):?(\d\d)$/.exec(timezone === 'Z' ? '+00:00' : (timezone ?? ''));
+  const wall = offset
+    ? date.getTime() + Number(`${offset[1]}1`) * (Number(offset[2]) * 60 + Number(offset[3])) * 60_000
+    : localTime(date);
+  return new Date(wall).toISOString().replace('Z', text.slice(-4, -1));
+}
+
+/** The process's wall time, as if it were UTC. By its parts: an offset of before 1900 is no whole number of minutes. */
+function localTime(date: Date): number {
+  const wall = new Date(0);
+  wall.setUTCFullYear(date.getFullYear(), date.getMonth(), date.getDate());
+  return wall.setUTCHours(date.getHours(), date.getMinutes(), date.getSeconds(), date.getMilliseconds());
 }

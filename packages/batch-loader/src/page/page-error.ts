@@ -9,7 +9,7 @@ export function argumentError(contract: string, received: unknown, remedy: strin
 /** A cursor that is not one of this page's. Its values came from a client: the message repeats none of them. */
 export function cursorError(what: string, cause?: unknown): BatchLoaderError {
   return new BatchLoaderError(
-    'CURSOR' as never,
+    'CURSOR',
     `page() was given a cursor ${what}. Pass a startCursor or endCursor of the same entity and orderBy, unchanged`,
     cause === undefined ? undefined : { cause },
   );

@@ -11,7 +11,7 @@ import { foreignValues, valuesOf } from './row-values.ts';
 
 /** What belongs to an ORM. */
 export interface PageContext {
-  readonly platform: Platform & { formatDate(date: Date): string };
+  readonly platform: Platform;
   readonly dates: ExactDates;
 }
 
@@ -129,10 +129,10 @@ class Order implements Operands {
     return valuesOf(this.#terms, at, this.#context.platform);
   }
 
-  readonly literal = ({ property }: OrderTerm, text: string): string =>
-    /^timestamp/i.test(property.columnTypes[0]!)
-      ? timestampLiteral(text, date => this.#context.platform.formatDate(date))
-      : text;
+  readonly literal = ({ property }: OrderTerm, text: string): string => {
+    const type = property.columnTypes[0]!;
+    return /^timestamp/i.test(type) ? timestampLiteral(text, type, this.#context.platform.getTimezone()) : text;
+  };
 
   readonly operand = (term: OrderTerm, text: string): unknown => {
     const literal = this.literal(term, text);
