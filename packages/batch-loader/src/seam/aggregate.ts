@@ -20,7 +20,10 @@ export function aggregateStatement(
 ): Query {
   const column = `"${property.fieldNames[0]!.replaceAll('"', '""')}"`;
   const simple = ONE_TABLE.exec(query.sql);
-  if (simple && property.formula === undefined && !meta.tptParent && !/ order by /.test(simple[3] ?? '')) {
+  const type = property.customType as Type<unknown> | undefined;
+  // What SQL computes or converts is a value of the select, not of the column.
+  const isPlain = property.formula === undefined && type?.convertToJSValueSQL === undefined;
+  if (simple && isPlain && !meta.tptParent && !/ order by /.test(simple[3] ?? '')) {
     const where = simple[3] === undefined ? '' : ` where ${simple[3]}`;
     return {
       sql: `select ${aggregate}(${simple[2]!}.${column}) as "value" from ${simple[1]!}${where}`,
