@@ -13,7 +13,7 @@ import { BatchLoaderError } from './errors.ts';
 import type { Page } from './page/page.ts';
 import type { PageArguments } from './page/page-arguments.ts';
 import { planPage } from './page/plan-page.ts';
-import { type Batching, batchingOf, failureOf, findMetadata } from './seam/batching.ts';
+import { type Batching, batchingOf, failureOf, findMetadata, isColumn } from './seam/batching.ts';
 import type { LoadOptions } from './seam/entity.ts';
 
 /** Options of {@link batch}. */
@@ -148,7 +148,7 @@ export function batch(em: EntityManager, options: BatchOptions = {}): Batch {
 type UntypedBatch = Record<keyof Batch, (...args: never[]) => unknown>;
 
 function createBatch(em: EntityManager, batching: Batching, explain: boolean): UntypedBatch {
-  const read = (
+  const read = async (
     method: CallMethod,
     entity: unknown,
     where: unknown,
@@ -171,8 +171,7 @@ function createBatch(em: EntityManager, batching: Batching, explain: boolean): U
     (method: 'sum' | 'avg' | 'min' | 'max') =>
     async (entity: unknown, property: string, where: unknown = {}, options?: LoadOptions): Promise<unknown> => {
       const meta = findMetadata(em, entity);
-      const columns = meta.properties[property as never]?.fieldNames as string[] | undefined;
-      if (columns?.length !== 1) {
+      if (!isColumn(meta, property)) {
         throw new BatchLoaderError(
           'ARGUMENT',
           `batch(em).${method}(${meta.className}, property) takes the name of a property with one column, but got: '${String(property)}'. Name a column of ${meta.className}.`,

@@ -1,4 +1,11 @@
-import { type EntityManager, type EntityMetadata, Utils, helper } from '@mikro-orm/core';
+import {
+  type EntityManager,
+  type EntityMetadata,
+  type EntityProperty,
+  ReferenceKind,
+  Utils,
+  helper,
+} from '@mikro-orm/core';
 import type { ExplainedStatement } from '../batch-log.ts';
 import type { CallRequest } from '../calls.ts';
 import type { PageContext } from '../page/plan-page.ts';
@@ -30,4 +37,16 @@ export function failureOf(em: EntityManager, entity: unknown, where: unknown, op
   ) => unknown;
   const key: unknown = Utils.isEntity<Entity>(where) ? helper(where).getPrimaryKey() : where;
   return fail(Utils.className(entity as never), key);
+}
+
+/** Whether a property is a single column, or computed like one. */
+export function isColumn(meta: EntityMetadata, property: string): boolean {
+  const known: EntityProperty | undefined = Object.hasOwn(meta.properties, property)
+    ? meta.properties[property]
+    : undefined;
+  return (
+    known?.kind === ReferenceKind.SCALAR &&
+    known.fieldNames.length === 1 &&
+    (known.persist !== false || known.formula !== undefined)
+  );
 }
