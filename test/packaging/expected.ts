@@ -5,6 +5,6 @@
 export const expectedNames: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   'batch-loader': {
     '.': ['batchLoader', 'BatchLoaderError', 'OptionsError'],
-    './graphql': ['hints'],
+    './graphql': ['hints', 'relation', 'connection', 'aggregate', 'resolveReference'],
   },
 };

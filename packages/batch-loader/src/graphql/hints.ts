@@ -2,8 +2,7 @@ import type { EntityName, QueryOrderMap } from '@mikro-orm/core';
 import type { GraphQLResolveInfo } from 'graphql';
 import { metadataOf } from './metadata.ts';
 import { planOf } from './plan.ts';
-import { namedType } from './schema-types.ts';
-import { type Names, nothing, WantedReader } from './wanted.ts';
+import { readSelection } from './reading.ts';
 
 /** Options of `hints()`; every one may be left out. */
 export interface HintsOptions {
@@ -66,38 +65,9 @@ export interface Hints {
  */
 export function hints(info: GraphQLResolveInfo, Entity: EntityName, options: HintsOptions = {}): Hints {
   const meta = metadataOf(Entity);
-  const reader = new WantedReader(info, namesOf(options));
-  const wanted = nothing();
-  const path = options.path === undefined || options.path === '' ? [] : options.path.split('.');
-  for (const place of reader.open(info.fieldNodes, namedType(info.returnType), path)) {
-    reader.read(wanted, place.nodes, place.type, [meta]);
-  }
-  for (const column of orderPaths(options.orderBy)) {
-    reader.readPath(wanted, column, meta);
-  }
+  const wanted = readSelection(info, [meta], { ...options, leaveResolvers: false });
   const { populate, fields } = planOf(meta, wanted);
   return fields === undefined
     ? { populate: populate as never[] }
     : { populate: populate as never[], fields: fields as never[] };
-}
-
-function namesOf(options: HintsOptions): Names {
-  return {
-    types: options.types ?? {},
-    properties: options.properties ?? {},
-    dependencies: options.dependencies ?? {},
-    populateWithArguments: options.populateWithArguments ?? false,
-  };
-}
-
-/** `{ author: { name: 'asc' } }` → `author.name`. Raw fragments are symbols, and have no property. */
-function orderPaths(orderBy: unknown): string[][] {
-  if (Array.isArray(orderBy)) {
-    return orderBy.flatMap(orderPaths);
-  }
-  return Object.entries(orderBy ?? {}).flatMap(([name, direction]) =>
-    typeof direction === 'object' && direction !== null
-      ? orderPaths(direction).map(path => [name, ...path])
-      : [name.split('.')],
-  );
 }

@@ -1,4 +1,11 @@
-import { EntitySchema, type EntityMetadata, type EntityName } from '@mikro-orm/core';
+import {
+  EntitySchema,
+  type EntityMetadata,
+  type EntityName,
+  type EntityProperty,
+  helper,
+  ReferenceKind,
+} from '@mikro-orm/core';
 
 /**
  * What MikroORM knows of an entity: it leaves the metadata on the class when it discovers it, which is how its own entities
@@ -16,6 +23,19 @@ export function metadataOf(entity: EntityName): EntityMetadata {
     );
   }
   return meta;
+}
+
+/** Whether the row that an entity was made from had this column; of an embeddable, all of its columns. */
+export function hasLoaded(entity: object, property: EntityProperty): boolean {
+  const { __loadedProperties: loaded } = helper(entity);
+  return (
+    // Written by the application, as in an entity that it has just made.
+    (entity as Record<string, unknown>)[property.name] !== undefined ||
+    loaded.has(property.name) ||
+    (property.kind === ReferenceKind.EMBEDDED &&
+      !property.object &&
+      Object.values(property.embeddedProps).every(({ name }) => loaded.has(name)))
+  );
 }
 
 /** The entity itself and every one that extends it, in single-table and table-per-type inheritance. */

@@ -104,7 +104,7 @@ function collect(level: Level, columns: Map<object, Columns>, isWhole: boolean):
 function emit(level: Level, columns: Map<object, Columns>, populate: Set<string>, fields: Set<string>): void {
   const { meta, prefix, relations, whole } = level;
   const { all, names } = columnsAt(level, columns);
-  for (const below of relations) {
+  for (const below of relations.filter(({ meta: target }) => !target.embeddable)) {
     populate.add(below.prefix.slice(0, -1));
   }
   const own = meta.embeddable ? [] : [...meta.primaryKeys, ...(all ? columnsOf(meta) : []), ...names];
@@ -143,12 +143,13 @@ function inverseOf({ mappedBy, kind }: EntityProperty, target: EntityMetadata): 
   return mappedBy && kind !== ReferenceKind.MANY_TO_MANY ? propertyOf(target, mappedBy) : undefined;
 }
 
-function propertyOf(meta: EntityMetadata, name: string): EntityProperty | undefined {
+/** The property of that name, if the entity has it. */
+export function propertyOf(meta: EntityMetadata, name: string): EntityProperty | undefined {
   return (meta.properties as Record<string, EntityProperty>)[name];
 }
 
 /** Whether the foreign key says all that is wanted of the entity that it refers to. */
-function isInKey(property: EntityProperty, wanted: Wanted): boolean {
+export function isInKey(property: EntityProperty, wanted: Wanted): boolean {
   if (wanted.everyColumn || wanted.row) {
     return false;
   }
@@ -165,12 +166,13 @@ function losesItsClass(meta: EntityMetadata): boolean {
   return meta.root.inheritanceType === 'tpt' && familyOf(meta).length > 1;
 }
 
-function isCollection({ kind }: EntityProperty): boolean {
+/** To-many. */
+export function isCollection({ kind }: EntityProperty): boolean {
   return kind === ReferenceKind.ONE_TO_MANY || kind === ReferenceKind.MANY_TO_MANY;
 }
 
 /** What a find without options reads: everything but lazy properties and collections. */
-function columnsOf(meta: EntityMetadata): string[] {
+export function columnsOf(meta: EntityMetadata): string[] {
   return meta.props
     .filter(property => !property.lazy && property.embedded === undefined && !isCollection(property))
     .filter(property => property.persist !== false || property.formula !== undefined)

@@ -15,6 +15,8 @@ export interface FieldsType {
 export interface FieldDefinition {
   readonly type: GraphQLOutputType;
   readonly args: readonly unknown[];
+  /** Missing where the default resolver is used. */
+  readonly resolve?: unknown;
 }
 
 const tagOf = (type: object): string => (type as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] ?? '';

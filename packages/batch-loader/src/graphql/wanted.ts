@@ -24,6 +24,8 @@ export interface Names {
   readonly dependencies: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
   /** Whether a relation whose field takes arguments is read all the same. */
   readonly populateWithArguments: boolean;
+  /** Whether relations whose field has a resolver of its own are left to it. */
+  readonly leaveResolvers: boolean;
 }
 
 /** Entities of this class may be what a place of the result holds. */
@@ -123,7 +125,9 @@ export class WantedReader {
         wanted.row = true;
       }
     };
-    const isLeft = (field?.args.length ?? 0) > 0 && !this.#names.populateWithArguments;
+    const isLeft =
+      (field!.args.length > 0 && !this.#names.populateWithArguments) ||
+      (field!.resolve !== undefined && this.#names.leaveResolvers);
     if (isLeft) {
       leave();
       return;
