@@ -99,7 +99,7 @@ export const Gauge = defineEntity({
     tags: p.array(),
     meta: p.json<{ shelf: number }>().nullable(),
     twins: () => p.oneToMany(Gauge).mappedBy('twin'),
-    plate: () => p.oneToOne(Plate).mappedBy('gauge').ref().nullable(),
+    plate: () => p.oneToOne(Plate).mappedBy('gauge').ref(),
   },
 });
 

@@ -195,8 +195,7 @@ function inside(place: Place, name: string, property: EntityProperty): Place {
     className: embedded ? property.type : (property.targetMeta?.className ?? property.type),
     own: place.own && embedded,
     relations: embedded ? place.relations : [...place.relations, [...place.path, name].join('.')],
-    // From the side without the foreign key, there may be none that refers to it.
-    nullable: place.nullable || property.nullable === true || (!embedded && !property.owner),
+    nullable: place.nullable || property.nullable === true,
   };
 }
 

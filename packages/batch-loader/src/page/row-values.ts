@@ -83,7 +83,7 @@ function propertyValue(source: object, { path, property }: OrderTerm): unknown {
     const owner = value as Record<string, unknown>;
     value = Reference.unwrapReference(owner[name] as object);
     if (Utils.isScalarReference(value)) {
-      value = value.isInitialized() ? (value.unwrap() ?? null) : undefined;
+      value = value.unwrap();
     }
     // With `forceUndefined` MikroORM has undefined for null.
     if (value === undefined && Utils.isEntity(owner) && isLoaded(owner, name)) {
