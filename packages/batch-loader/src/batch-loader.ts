@@ -11,7 +11,6 @@ import { ForkQueue, type Segment } from './fork-queue.ts';
 import { type LoadContext, refuseForeign } from './load-context.ts';
 import { type BatchLoaderOptions, resolveOptions } from './options.ts';
 import { ExactDates } from './page/exact-dates.ts';
-import type { PageContext } from './page/plan-page.ts';
 import { populate } from './populate-loads.ts';
 import { loadReference } from './reference-loads.ts';
 import { type Loaders, Seam } from './seam.ts';
@@ -84,7 +83,7 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
         batching: {
           read: (em, call) => readBatched(context, calls, em, segmentOf(em), call),
           log: em => log.of(em),
-          pages: { platform: orm.driver.getPlatform() as PageContext['platform'], dates },
+          pages: { platform: orm.driver.getPlatform(), dates },
         },
         loaders(em) {
           const segment = segmentOf(em);

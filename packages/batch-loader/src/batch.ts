@@ -8,7 +8,7 @@ import type {
   Loaded,
 } from '@mikro-orm/core';
 import type { ExplainedStatement } from './batch-log.ts';
-import type { CallMethod, PageAnswer, PageConditions } from './calls.ts';
+import type { CallMethod, CallRequest, PageAnswer, PageConditions } from './calls.ts';
 import { BatchLoaderError } from './errors.ts';
 import type { Page } from './page/page.ts';
 import type { PageArguments } from './page/page-arguments.ts';
@@ -153,7 +153,7 @@ function createBatch(em: EntityManager, batching: Batching, explain: boolean): U
     entity: unknown,
     where: unknown,
     options: LoadOptions = {},
-    property?: string,
+    special: Pick<CallRequest, 'property' | 'totalOptions'> = {},
   ): Promise<unknown> => {
     const fork = em.getContext() as EntityManager;
     const meta = findMetadata(fork, entity);
@@ -164,7 +164,7 @@ function createBatch(em: EntityManager, batching: Batching, explain: boolean): U
       where,
       options,
       explain,
-      ...(property === undefined ? {} : { property }),
+      ...special,
     });
   };
   const aggregate =
@@ -177,7 +177,7 @@ function createBatch(em: EntityManager, batching: Batching, explain: boolean): U
           `batch(em).${method}(${meta.className}, property) takes the name of a property with one column, but got: '${String(property)}'. Name a column of ${meta.className}.`,
         );
       }
-      return read(method, entity, where, options, property);
+      return read(method, entity, where, options, { property });
     };
   return {
     find: (entity: unknown, where: unknown, options?: LoadOptions) => read('find', entity, where, options),
@@ -200,7 +200,9 @@ function createBatch(em: EntityManager, batching: Batching, explain: boolean): U
         return plan.toPage((await read('find', entity, plan.where, plan.options)) as object[]);
       }
       const conditions: PageConditions = { rows: plan.where, total: plan.countWhere };
-      const { rows, total } = (await read('page', entity, conditions, plan.options)) as PageAnswer;
+      const { rows, total } = (await read('page', entity, conditions, plan.options, {
+        totalOptions: plan.countOptions,
+      })) as PageAnswer;
       return plan.toPage(rows, total);
     },
     sum: aggregate('sum'),

@@ -7,7 +7,7 @@ import { chunks } from './chunks.ts';
 import type { Segment } from './fork-queue.ts';
 import { asError, type LoadContext, runStatement } from './load-context.ts';
 import { type DistinctCall, MergedReads, type MergeGroup, type MergeEvent } from './merged-reads.ts';
-import { lookAt, mergedOptions, readAlone, withoutPageOptions } from './readings.ts';
+import { lookAt, mergedOptions, readAlone } from './readings.ts';
 import { slotTypes, type SlotValue, slotValues } from './shape/call-values.ts';
 import type { ShapeKnowledge } from './shape/shape-knowledge.ts';
 import type { StatementText } from './shape/statement-text.ts';
@@ -168,10 +168,7 @@ export class BatchedCalls {
       const { rows, total } = call.where as PageConditions;
       const part = (method: 'find' | 'count', where: unknown, options: Call['options']): Promise<unknown> =>
         new Promise((resolve, reject) => void parts.push({ ...call, method, where, options, resolve, reject }));
-      const answers = [
-        part('find', rows, call.options),
-        part('count', total, withoutPageOptions(call.options)),
-      ] as const;
+      const answers = [part('find', rows, call.options), part('count', total, call.totalOptions!)] as const;
       Promise.all(answers).then(([found, count]) => call.resolve({ rows: found, total: count }), call.reject);
     }
     await this.run(parts, em, segment);

@@ -13,6 +13,8 @@ export interface CallRequest {
   /** The condition; of a page, a {@link PageConditions}. */
   readonly where: unknown;
   readonly options: LoadOptions;
+  /** Of a page, the options for counting. */
+  readonly totalOptions?: LoadOptions;
   /** What is summed up, for aggregates. */
   readonly property?: string;
   /** Whether its statement is to be written to the log. */

@@ -71,7 +71,7 @@ async function transformOf(context: LoadContext, call: Call, where: unknown): Pr
 }
 
 async function countOfPage(context: LoadContext, call: Call, where: unknown): Promise<Query> {
-  const options = withoutPageOptions(call.options);
+  const options = call.totalOptions!;
   const looked = await context.seam.interceptor.look(() =>
     context.seam.lone(call.em).count(call.entity, where, options),
   );
@@ -80,13 +80,6 @@ async function countOfPage(context: LoadContext, call: Call, where: unknown): Pr
   }
   return looked.query;
 }
-
-/** The options of a page for counting: without those that say nothing of how many rows there are. */
-export function withoutPageOptions(options: LoadOptions): LoadOptions {
-  return Object.fromEntries(Object.entries(options).filter(([name]) => !PAGE_ONLY.has(name)));
-}
-
-const PAGE_ONLY = new Set(['limit', 'offset', 'orderBy', 'fields', 'exclude', 'signal']);
 
 /** The statements of a page's rows and of their total as one: the total stands in each row, or in one without a row. */
 function pageStatement(rows: Query, total: Query): Statement {
