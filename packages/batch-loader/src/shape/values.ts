@@ -50,7 +50,7 @@ function numberLiteral(value: number): LiteralValue | undefined {
   if (!/^-?\d+$/.test(text)) {
     return { class: 'numeric', text };
   }
-  if (Math.abs(value) <= INT4) {
+  if (value <= INT4 && value >= -INT4 - 1) {
     return { class: 'int4', text };
   }
   return { class: Math.abs(value) < 2 ** 63 && BigInt(text) <= INT8 ? 'int8' : 'numeric', text };
