@@ -2,7 +2,6 @@ import type { EntityName, MikroORM } from '@mikro-orm/core';
 import { defineEntity, p } from '@mikro-orm/postgresql';
 import { hints, type HintsOptions } from '@mikrokit/batch-loader/graphql';
 import * as graphql16 from 'graphql';
-import * as graphql17 from 'graphql-17';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openOrm } from '../../harness/orm.ts';
 import { type Recorder, recordQueries } from '../../harness/recorder.ts';
@@ -20,6 +19,7 @@ import {
   Toy,
 } from '../library.ts';
 import { createRandom } from '../random.ts';
+import { MAJORS } from './executable.ts';
 import { NAMES, readProperty, SDL, typeOf } from './library-schema.ts';
 
 /*
@@ -37,10 +37,7 @@ beforeAll(async () => {
 
 beforeEach(() => recorder.clear());
 
-describe.each([
-  ['16', graphql16],
-  ['17', graphql17 as unknown as typeof graphql16],
-])('graphql %s', (_, graphql) => {
+describe.each(MAJORS)('graphql %s', (_, graphql) => {
   const schema = graphql.buildSchema(SDL);
 
   /** Runs an operation; the hints of its last field, and its answer. */

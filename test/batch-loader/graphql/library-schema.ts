@@ -19,6 +19,7 @@ export const SDL = /* GraphQL */ `
     books: [Book!]!
     copies: [Copy!]!
     loans: [Loan!]!
+    days: [Day!]!
     slips: [Slip!]!
     people: [Person!]!
     animals: [Animal!]!
