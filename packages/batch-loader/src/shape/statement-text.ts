@@ -193,12 +193,12 @@ function scanStatement(sql: string): Scan | Unreadable {
         if (!skipTo(endOfEscaped(sql, at))) {
           return { reason: QUOTED };
         }
-        continue;
+      } else {
+        if (open.length === 0) {
+          words.push({ text: sql.slice(at, end).toLowerCase(), at });
+        }
+        at = end;
       }
-      if (open.length === 0) {
-        words.push({ text: sql.slice(at, end).toLowerCase(), at });
-      }
-      at = end;
     } else {
       at++;
     }
