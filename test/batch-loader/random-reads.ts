@@ -187,7 +187,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
 const NAMES = Object.entries(KINDS).flatMap(([name, { share }]) => Array.from({ length: share * 2 }, () => name));
 
 /** How many reads are drawn from one template: few enough that the same are met again, in other windows. */
-const DRAWN = 12;
+const DRAWN = 10;
 
 export function randomTemplate(random: Random): Template {
   const { draw, ...template } = freshTemplate(random);
