@@ -6,7 +6,7 @@ import {
   type BatchLoaderOptions,
   OptionsError,
 } from '@mikrokit/batch-loader';
-import { hints } from '@mikrokit/batch-loader/graphql';
+import { aggregate, connection, hints, relation, resolveReference } from '@mikrokit/batch-loader/graphql';
 import { defineConfig, defineEntity, type EntityManager, MikroORM, p } from '@mikro-orm/postgresql';
 import type { GraphQLResolveInfo } from 'graphql';
 
@@ -47,6 +47,32 @@ export async function firstTitles(authors: readonly Author[], limit: number): Pr
 export async function booksFor(info: GraphQLResolveInfo, em: EntityManager): Promise<Book[]> {
   return await em.find(Book, { author: { name: 'Ada' } }, { ...hints(info, Book), orderBy: { title: 'asc' } });
 }
+
+/** Resolvers take their entities from classes, and arguments and context from whoever writes them. */
+export const resolvers = {
+  Author: {
+    __resolveReference: resolveReference(Author),
+    books: relation(Author, 'books', {
+      find: ({ title, limit }: { title?: string; limit?: number }) => ({
+        where: { title },
+        orderBy: { id: 'asc' },
+        limit,
+      }),
+    }),
+    shelf: connection(Author, 'books', { find: () => ({ orderBy: { title: 'asc' } }), defaultSize: 20, maxSize: 100 }),
+    bookCount: aggregate(Author, 'books', 'count'),
+    lastBook: aggregate(
+      Author,
+      'books',
+      { max: 'title' },
+      { em: (context: { orm: MikroORM }) => context.orm.em.fork() },
+    ),
+  },
+  Book: { author: relation(Book, 'author') },
+};
+
+// @ts-expect-error a property that does not exist is caught by the compiler
+relation(Author, 'booklets');
 
 export function codeOf(error: unknown): BatchLoaderErrorCode | undefined {
   return error instanceof BatchLoaderError ? error.code : undefined;
