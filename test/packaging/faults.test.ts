@@ -24,7 +24,7 @@ describe('a manifest', () => {
       'no package depends on another of ours, but got: @mikrokit/result-cache',
     ],
     [
-      { exports: { ...sound.exports, './graphql': './dist/graphql.js' } },
+      { exports: { ...sound.exports, './other': './dist/other.js' } },
       'publishConfig.exports has the entries of exports (.,./package.json,./graphql), but got: .,./package.json',
     ],
     [
