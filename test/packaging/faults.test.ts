@@ -25,7 +25,7 @@ describe('a manifest', () => {
     ],
     [
       { exports: { ...sound.exports, './other': './dist/other.js' } },
-      'publishConfig.exports has the entries of exports (.,./package.json,./graphql), but got: .,./package.json',
+      'publishConfig.exports has the entries of exports (.,./graphql,./package.json,./other), but got: .,./graphql,./package.json',
     ],
     [
       { publishConfig: { access: 'public', exports: { ...sound.exports } } },
