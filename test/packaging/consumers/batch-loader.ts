@@ -1,10 +1,12 @@
 // What a user's own file may look like, compiled against the tarball with the declarations of libraries checked.
 import {
+  batch,
   batchLoader,
   BatchLoaderError,
   type BatchLoaderErrorCode,
   type BatchLoaderOptions,
   OptionsError,
+  type Page,
 } from '@mikrokit/batch-loader';
 import { aggregate, connection, hints, relation, resolveReference } from '@mikrokit/batch-loader/graphql';
 import { defineConfig, defineEntity, type EntityManager, MikroORM, p } from '@mikro-orm/postgresql';
@@ -41,6 +43,18 @@ export async function titles(): Promise<string[]> {
 /** Per-parent limits are typed by augmentation, which must reach a consumer as well. */
 export async function firstTitles(authors: readonly Author[], limit: number): Promise<Book[][]> {
   return await Promise.all(authors.map(author => author.books.loadItems({ limit, orderBy: { title: 'asc' } })));
+}
+
+/** Any read, batched. */
+export async function latest(
+  em: EntityManager,
+  authors: readonly Author[],
+): Promise<[Book[][], Page<Book>, number | null]> {
+  const b = batch(em);
+  const lists = await Promise.all(
+    authors.map(author => b.find(Book, { author }, { orderBy: { id: 'desc' }, limit: 3 })),
+  );
+  return [lists, await b.page(Book, {}, { first: 20, orderBy: { title: 'asc' } }), await b.max(Book, 'id')];
 }
 
 /** Hints leave the type of what is found as it is. */
