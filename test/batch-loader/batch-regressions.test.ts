@@ -70,3 +70,30 @@ describe('a type that SQL converts', () => {
     expect(await Promise.all([1, 2].map(box => b.min(Rod, 'length', { box })))).toEqual([7, 3]);
   });
 });
+
+describe('a row whose parent a filter hides', () => {
+  const Shop = defineEntity({
+    name: 'Shop',
+    filters: { open: { name: 'open', cond: { open: true }, default: true } },
+    properties: { id: p.integer().primary(), open: p.boolean() },
+  });
+  const Sale = defineEntity({
+    name: 'Sale',
+    properties: { id: p.integer().primary(), amount: p.integer(), shop: () => p.manyToOne(Shop).ref() },
+  });
+
+  test('is neither counted nor summed up, as it is not found', async () => {
+    const shops = await openOrm({ entities: [Shop, Sale], extensions: [batchLoader()] });
+    await shops.em.getConnection().execute(`
+      insert into shop values (1, true), (2, false);
+      insert into sale values (1, 10, 1), (2, 20, 2);
+    `);
+    const em = shops.em.fork();
+    const b = batch(em);
+    expect([(await em.find(Sale, {})).length, await em.count(Sale, {})]).toEqual([1, 1]);
+    expect(await Promise.all([1, 2].map(id => b.exists(Sale, { id })))).toEqual([true, false]);
+    expect(await Promise.all([1, 2].map(id => b.sum(Sale, 'amount', { id })))).toEqual([10, null]);
+    expect(await b.max(Sale, 'amount')).toBe(10);
+    expect(await b.max(Sale, 'amount', {}, { filters: false })).toBe(20);
+  });
+});

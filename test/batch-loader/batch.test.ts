@@ -143,7 +143,7 @@ describe('calls that differ in their values only are one statement', () => {
   test('whether there are any: a semi-join', async () => {
     expect(await Promise.all([1, 9].map(author => b.exists(Book, { author })))).toEqual([true, false]);
     expect(statements()).toEqual([
-      'select "_mk"."tag" as "_mk_tag" from unnest(?::int4[], ?::int4[]) as "_mk"("tag", "a1") where exists (select "b0"."id" from "book" as "b0" where "b0"."withdrawn" = ? and "b0"."author_id" = "_mk"."a1")',
+      'select "_mk"."tag" as "_mk_tag" from unnest(?::int4[], ?::int4[]) as "_mk"("tag", "a1") where exists (select "b0"."id", "b0"."author_id", "b0"."editor_id", "b0"."publisher_id" from "book" as "b0" where "b0"."withdrawn" = ? and "b0"."author_id" = "_mk"."a1")',
     ]);
   });
 

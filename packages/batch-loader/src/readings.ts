@@ -1,6 +1,6 @@
 import { type Call, OWN_OPTIONS, type PageAnswer, type PageConditions } from './calls.ts';
 import type { LoadContext } from './load-context.ts';
-import { aggregateStatement, aggregateValue } from './seam/aggregate.ts';
+import { aggregateStatement, aggregateValue, countedFields } from './seam/aggregate.ts';
 import type { Entity, LoadOptions } from './seam/entity.ts';
 import type { Query, QueryTarget, Row } from './seam/intercept.ts';
 import { PLACE, type Statement, TOTAL } from './shape/merged-statement.ts';
@@ -44,9 +44,9 @@ function build(context: LoadContext, call: Call, where: unknown, options: LoadOp
     case 'page':
       return lone.find(entity, (where as PageConditions).rows, options);
     case 'exists':
-      return lone.find(entity, where, { ...options, fields: meta.primaryKeys, populate: [] });
+      return lone.find(entity, where, { ...options, fields: countedFields(meta), populate: [] });
     default:
-      return lone.find(entity, where, { ...options, fields: [...meta.primaryKeys, call.property!], populate: [] });
+      return lone.find(entity, where, { ...options, fields: [...countedFields(meta), call.property!], populate: [] });
   }
 }
 
@@ -63,11 +63,16 @@ async function transformOf(context: LoadContext, call: Call, where: unknown): Pr
       return query => aggregateStatement(query, method, meta, meta.properties[call.property!]!);
     case 'page': {
       const total = await countOfPage(context, call, (where as PageConditions).total);
-      return query => pageStatement(query, total);
+      return query => pageStatement(withOffset(query), total);
     }
     default:
-      return query => query;
+      return withOffset;
   }
+}
+
+/** A limit without an offset has one of zero: so it is of one shape with those that have. */
+function withOffset({ sql, params }: Query): Query {
+  return sql.endsWith(' limit ?') ? { sql: `${sql} offset ?`, params: [...params, 0] } : { sql, params };
 }
 
 async function countOfPage(context: LoadContext, call: Call, where: unknown): Promise<Query> {

@@ -1,4 +1,4 @@
-import type { EntityMetadata, EntityProperty, MikroORM, Type } from '@mikro-orm/core';
+import { type EntityMetadata, type EntityProperty, type MikroORM, ReferenceKind, type Type } from '@mikro-orm/core';
 import type { Query } from './intercept.ts';
 
 type Aggregate = 'sum' | 'min' | 'max' | 'avg';
@@ -39,6 +39,18 @@ export function aggregateStatement(
     sql: `select ${aggregate}("_mk_rows"."value") as "value" from (select distinct ${keys.join(', ')}, "_mk_one".${column} as "value" from (${query.sql}) as "_mk_one") as "_mk_rows"`,
     params: query.params,
   };
+}
+
+/**
+ * What to ask for of rows that are only counted or summed up: the key, and references. MikroORM joins those whose targets
+ * have filters, and hides rows by them, if it is to load them.
+ */
+export function countedFields(meta: EntityMetadata): string[] {
+  const references = meta.relations.filter(
+    ({ kind, owner, embedded }) =>
+      embedded === undefined && (kind === ReferenceKind.MANY_TO_ONE || (kind === ReferenceKind.ONE_TO_ONE && owner)),
+  );
+  return [...new Set([...meta.primaryKeys, ...references.map(({ name }) => name)])];
 }
 
 /** What the aggregate is in JavaScript: a value of the property for `min` and `max`, a sum or mean as exact as it. */
