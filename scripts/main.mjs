@@ -10,7 +10,7 @@ export async function main([name, ...args]) {
   const task = Object.entries(tasks).find(([known]) => known === name)?.[1];
 
   if (!task) {
-    const known = Object.entries(tasks).map(([known, { says }]) => `  ${known.padEnd(8)} ${says}`);
+    const known = Object.entries(tasks).map(([known, { says }]) => `  ${known.padEnd(9)} ${says}`);
     throw new UserError(
       `The first argument names a task, but got: ${name ?? 'nothing'}. The tasks are:\n${known.join('\n')}`,
     );

@@ -28,6 +28,24 @@ export const tasks = {
     says: 'the tests; a word filters by file: npm test -- harness',
     run: args => node([programOf('vitest', 'test'), 'run', '--root', 'test', ...args]),
   },
+  'test:long': {
+    says: 'the differential test of batch(em) with 1 000 000 reads; MIKROKIT_CASES and MIKROKIT_SEED change that',
+    run: args =>
+      node(
+        [
+          programOf('vitest', 'test'),
+          'run',
+          'batch-differential',
+          '--root',
+          'test',
+          '--disable-console-intercept',
+          ...args,
+        ],
+        {
+          MIKROKIT_CASES: process.env['MIKROKIT_CASES'] ?? '1000000',
+        },
+      ),
+  },
   check: {
     says: 'types, lint and format of everything',
     run: check,
@@ -60,8 +78,11 @@ export const tasks = {
   },
 };
 
-/** @param {readonly string[]} args */
-function node(args) {
+/**
+ * @param {readonly string[]} args
+ * @param {NodeJS.ProcessEnv} [env] besides our own
+ */
+function node(args, env) {
   const program = findNode();
-  return runChild([program, ...args], { env: childEnvironment(program) });
+  return runChild([program, ...args], { env: { ...childEnvironment(program), ...env } });
 }

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
-import { compareWithLoneReads, summary } from './batch-differential.ts';
+import { compareWithLoneReads, progressOf, summary } from './batch-differential.ts';
 import { createRandom } from './random.ts';
 
 // One of two files, so that both cores take part. `MIKROKIT_SEED=n` repeats a run, `MIKROKIT_CASES=n` makes it longer.
-const CASES = Number(process.env['MIKROKIT_CASES'] ?? 20_000) / 2;
+const CASES = Number(process.env['MIKROKIT_CASES'] ?? 100_000) / 2;
 
 test(`${CASES} random reads in windows give what each gives alone (1 of 2)`, { timeout: 7_200_000 }, async () => {
   const random = createRandom();
   console.log(`batch differential test 1: MIKROKIT_SEED=${random.seed}`);
-  const totals = await compareWithLoneReads(random, CASES);
+  const totals = await compareWithLoneReads(random, CASES, progressOf('batch differential test 1', CASES));
   console.log(`batch differential test 1: ${summary(totals)}`);
   expect(totals.mismatches.join('\n\n')).toBe('');
   expect(totals.reads).toBeGreaterThanOrEqual(CASES);

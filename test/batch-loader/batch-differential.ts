@@ -43,6 +43,23 @@ export function summary({ reads, statements, lone, strategies }: BatchTotals): s
   return `${reads} reads, ${statements} statements; ${lone} different ones; ${shares.join(', ')}`;
 }
 
+const SHOWN_EVERY = 20_000;
+
+/** Says every now and then how far a long run is. */
+export function progressOf(name: string, cases: number): (totals: BatchTotals) => void {
+  const started = performance.now();
+  let shownAt = 0;
+  return ({ reads, lone, mismatches }) => {
+    if (cases > 100_000 && reads - shownAt >= SHOWN_EVERY) {
+      shownAt = reads;
+      const seconds = Math.round((performance.now() - started) / 1000);
+      console.log(
+        `${name}: ${reads} of ${cases} reads, ${lone} different ones, ${mismatches.length} mismatches, ${seconds} s`,
+      );
+    }
+  };
+}
+
 /** Statement caps that cut the same windows in different places. */
 const CAPS = [
   {},

@@ -10,7 +10,7 @@ describe('scripts/run.mjs', () => {
   it('names the tasks when it does not know one', async () => {
     const { code, stderr } = await run([join(scripts, 'run.mjs'), 'tset']);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^The first argument names a task, but got: tset\. The tasks are:\n( {2}\w+ +\S.*\n)+$/);
+    expect(stderr).toMatch(/^The first argument names a task, but got: tset\. The tasks are:\n( {2}[\w:]+ +\S.*\n)+$/);
   });
 
   it('passes arguments on to the program of the task', async () => {
