@@ -60,7 +60,7 @@ describe('calls that differ in their values only are one statement', () => {
     );
     expect(lists.map(ids)).toEqual([[], [], []]);
     expect(statements()).toEqual([
-      'select "_mk"."tag" as "_mk_tag", … from unnest(?::int4[], ?::int4[], ?::text[]) as "_mk"("tag", "a1", "a2") cross join "book" as "b0" where "b0"."withdrawn" = ? and "b0"."author_id" = "_mk"."a1" and "b0"."title" like "_mk"."a2"  order by "_mk"."tag", "b0"."id" asc limit ?',
+      'select "_mk"."_mk_call" as "_mk_tag", … from unnest(?::int4[], ?::int4[], ?::text[]) as "_mk"("_mk_call", "_mk_1", "_mk_2") cross join "book" as "b0" where "b0"."withdrawn" = ? and "b0"."author_id" = "_mk"."_mk_1" and "b0"."title" like "_mk"."_mk_2"  order by "_mk"."_mk_call", "b0"."id" asc limit ?',
     ]);
   });
 
@@ -70,7 +70,7 @@ describe('calls that differ in their values only are one statement', () => {
     );
     expect(lists.map(ids)).toEqual([[10], [11, 16], [17, 22, 27]]);
     expect(statements()).toEqual([
-      'select "_mk"."tag" as "_mk_tag", "_mk_row".* from unnest(?::int4[], ?::int4[], ?::int4[], ?::int4[]) as "_mk"("tag", "a1", "a2", "a3") cross join lateral (select row_number() over () as "_mk_ord", "_mk_own".* from (select … from "book" as "b0" where "b0"."withdrawn" = ? and "b0"."author_id" = "_mk"."a1" order by "b0"."id" asc limit "_mk"."a2" offset "_mk"."a3") as "_mk_own") as "_mk_row" order by "_mk"."tag", "_mk_row"."_mk_ord" limit ?',
+      'select "_mk"."_mk_call" as "_mk_tag", "_mk_row".* from unnest(?::int4[], ?::int4[], ?::int4[], ?::int4[]) as "_mk"("_mk_call", "_mk_1", "_mk_2", "_mk_3") cross join lateral (select row_number() over () as "_mk_ord", "_mk_own".* from (select … from "book" as "b0" where "b0"."withdrawn" = ? and "b0"."author_id" = "_mk"."_mk_1" order by "b0"."id" asc limit "_mk"."_mk_2" offset "_mk"."_mk_3") as "_mk_own") as "_mk_row" order by "_mk"."_mk_call", "_mk_row"."_mk_ord" limit ?',
     ]);
   });
 
@@ -122,7 +122,7 @@ describe('calls that differ in their values only are one statement', () => {
       '36.50',
       null,
     ]);
-    expect(statements().map(sql => /^select "_mk"."tag" as "_mk_tag", (\w+)/.exec(sql)?.[1])).toEqual([
+    expect(statements().map(sql => /^select "_mk"."_mk_call" as "_mk_tag", (\w+)/.exec(sql)?.[1])).toEqual([
       'count',
       'sum',
       'sum',
@@ -143,7 +143,7 @@ describe('calls that differ in their values only are one statement', () => {
   test('whether there are any: a semi-join', async () => {
     expect(await Promise.all([1, 9].map(author => b.exists(Book, { author })))).toEqual([true, false]);
     expect(statements()).toEqual([
-      'select "_mk"."tag" as "_mk_tag" from unnest(?::int4[], ?::int4[]) as "_mk"("tag", "a1") where exists (select "b0"."id", "b0"."author_id", "b0"."editor_id", "b0"."publisher_id" from "book" as "b0" where "b0"."withdrawn" = ? and "b0"."author_id" = "_mk"."a1")',
+      'select "_mk"."_mk_call" as "_mk_tag" from unnest(?::int4[], ?::int4[]) as "_mk"("_mk_call", "_mk_1") where exists (select "b0"."id", "b0"."author_id", "b0"."editor_id", "b0"."publisher_id" from "book" as "b0" where "b0"."withdrawn" = ? and "b0"."author_id" = "_mk"."_mk_1")',
     ]);
   });
 

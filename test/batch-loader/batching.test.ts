@@ -249,7 +249,7 @@ describe('a limit', () => {
       [9, 8],
     ]);
     expect(own.queries.at(-1)!.sql).toMatch(
-      /from unnest\(\?::integer\[\]\) as "_mk"\("parent"\) cross join lateral \(.* where "b0"."withdrawn" = \? and "b0"."author_id" = "_mk"."parent" order by .* limit \? offset \?\)/,
+      /from unnest\(\?::integer\[\]\) as "_mk"\("_mk_parent"\) cross join lateral \(.* where "b0"."withdrawn" = \? and "b0"."author_id" = "_mk"."_mk_parent" order by .* limit \? offset \?\)/,
     );
     await orm.em.getConnection().execute('drop index book_by_author');
   });

@@ -78,7 +78,7 @@ const STRINGS = [
   '\ud800',
   '\udc00a',
   '😀',
-  '"_mk"."tag"',
+  '"_mk"."_mk_call"',
   ':name',
   '@alias',
   '[::alias::]',

@@ -188,7 +188,7 @@ export const bench: Bench = {
                 'shape',
                 () => ({ dedupe: true, run: batch => Promise.resolve(batch) }),
                 key,
-                queue.current({ transaction: undefined, flush: undefined }),
+                queue.current({ transaction: undefined, flush: undefined, filters: '' }),
               ),
             ),
           );

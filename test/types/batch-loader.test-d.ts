@@ -136,13 +136,33 @@ export async function results(): Promise<void> {
 /** Errors and events, for those who act on them. */
 export function errorsAndEvents(): void {
   expectTypeOf<BatchLoaderErrorCode>().toEqualTypeOf<
-    'CLOSED' | 'DETACHED' | 'FOREIGN_ENTITY' | 'ARGUMENT' | 'TRANSACTION_ABORTED' | 'TRANSACTION_ENDED'
+    | 'CLOSED'
+    | 'DETACHED'
+    | 'FOREIGN_ENTITY'
+    | 'ARGUMENT'
+    | 'CURSOR'
+    | 'NOT_REGISTERED'
+    | 'TRANSACTION_ABORTED'
+    | 'TRANSACTION_ENDED'
   >();
   expectTypeOf<BatchLoaderError['code']>().toEqualTypeOf<BatchLoaderErrorCode>();
   expectTypeOf<BatchLoaderError['name']>().toEqualTypeOf<'BatchLoaderError'>();
   expectTypeOf<OptionsError['code']>().toEqualTypeOf<'OPTIONS'>();
   expectTypeOf<OptionsError['option']>().toEqualTypeOf<string>();
-  expectTypeOf<BatchEvent['kind']>().toEqualTypeOf<'reference' | 'collection' | 'count' | 'property'>();
+  expectTypeOf<BatchEvent['kind']>().toEqualTypeOf<
+    | 'reference'
+    | 'collection'
+    | 'property'
+    | 'find'
+    | 'findOne'
+    | 'count'
+    | 'exists'
+    | 'sum'
+    | 'avg'
+    | 'min'
+    | 'max'
+    | 'page'
+  >();
   expectTypeOf<Pick<BatchEvent, 'keys' | 'distinct' | 'rows' | 'waited' | 'took'>>().toEqualTypeOf<{
     readonly keys: number;
     readonly distinct: number;

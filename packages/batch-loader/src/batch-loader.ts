@@ -46,7 +46,7 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
       const schedule = createSchedule(resolved.batchWindow);
       const keyOf = createKeyOf(rawFragment);
       const collections: CollectionStates = { pending: new WeakMap(), contents: new CollectionContents(keyOf) };
-      const seam = new Seam(orm);
+      const seam = new Seam(orm, keyOf);
       const context: LoadContext = {
         orm,
         seam,

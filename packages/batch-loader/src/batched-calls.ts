@@ -2,11 +2,11 @@ import type { EntityManager } from '@mikro-orm/core';
 import { optionsKey } from './batch-key.ts';
 import type { BatchLog } from './batch-log.ts';
 import { CallPlans, type PlannedCall, type UnplannedCall } from './call-plans.ts';
-import { type Call, type CallRequest, loneReason, OWN_OPTIONS, type PageConditions } from './calls.ts';
+import { type Call, type CallRequest, loneReason, OWN_OPTIONS, type PageAnswer, type PageConditions } from './calls.ts';
 import { chunks } from './chunks.ts';
 import type { Segment } from './fork-queue.ts';
 import { asError, type LoadContext, runStatement } from './load-context.ts';
-import { type DistinctCall, MergedReads, type MergeGroup, type MergeEvent } from './merged-reads.ts';
+import { type DistinctCall, MergedReads, MergeRefused, type MergeGroup, type MergeEvent } from './merged-reads.ts';
 import { lookAt, mergedOptions, readAlone } from './readings.ts';
 import { slotTypes, type SlotValue, slotValues } from './shape/call-values.ts';
 import type { ShapeKnowledge } from './shape/shape-knowledge.ts';
@@ -47,12 +47,18 @@ export class BatchedCalls {
     this.#reads = new MergedReads(context, log);
   }
 
+  /** A call as it is now. */
+  taken(request: CallRequest): Pick<Call, 'shape' | 'where' | 'options'> {
+    return this.#plans.taken(request);
+  }
+
   /** Never rejects: each call is answered or refused by itself. */
   async run(calls: readonly Call[], em: EntityManager, segment: Segment<EntityManager>): Promise<void> {
     const buckets = new Map<object, Map<string, Bucket>>();
     const running: Promise<void>[] = [];
     for (const call of calls) {
-      const reason = loneReason(call) ?? this.#knownReason(call);
+      // Which runStatement() refuses before anything is asked of a pool that would connect again.
+      const reason = this.#context.seam.closed ? 'the ORM was closed' : (loneReason(call) ?? this.#knownReason(call));
       if (reason !== undefined) {
         running.push(this.#alone([call], reason, em, segment));
         continue;
@@ -155,6 +161,7 @@ export class BatchedCalls {
       text,
       'rows',
       all,
+      all,
       () => false,
       table => this.#shapes.factsOf(table, looked.target),
     );
@@ -167,7 +174,10 @@ export class BatchedCalls {
     for (const call of calls) {
       const { rows, total } = call.where as PageConditions;
       const part = (method: 'find' | 'count', where: unknown, options: Call['options']): Promise<unknown> =>
-        new Promise((resolve, reject) => void parts.push({ ...call, method, where, options, resolve, reject }));
+        new Promise((resolve, reject) => {
+          const request = { ...call, method, where, options };
+          parts.push({ ...request, ...this.taken(request), resolve, reject });
+        });
       const answers = [part('find', rows, call.options), part('count', total, call.totalOptions!)] as const;
       Promise.all(answers).then(([found, count]) => call.resolve({ rows: found, total: count }), call.reject);
     }
@@ -243,7 +253,7 @@ export class BatchedCalls {
       const typesKey = types.join(',');
       let group = groups.get(typesKey);
       if (group === undefined) {
-        group = { types, target, distinct: [], byValues: new Map() };
+        group = { types, inferred: inferred.types, target, distinct: [], byValues: new Map() };
         groups.set(typesKey, group);
       }
       const key = values.map(valueKey).join(',');
@@ -280,10 +290,23 @@ export class BatchedCalls {
               answers.push(answer);
               return rows;
             }
-            return this.#reads.read({ ...group, distinct: items }, em, {
-              chosen: strategy => void (event.strategy = strategy),
-              settle: answer => void answers.push(answer),
-            });
+            try {
+              return await this.#reads.read({ ...group, distinct: items }, em, {
+                chosen: strategy => void (event.strategy = strategy),
+                settle: answer => void answers.push(answer),
+              });
+            } catch (error) {
+              if (!(error instanceof MergeRefused)) {
+                throw error;
+              }
+            }
+            let read = 0;
+            for (const { calls } of items) {
+              const { rows, answer } = await this.#readEqual(calls);
+              answers.push(answer);
+              read += rows;
+            }
+            return read;
           },
         });
         answers.forEach(answer => answer());
@@ -321,13 +344,19 @@ export class BatchedCalls {
   async #readEqual(calls: readonly Call[]): Promise<{ readonly rows: number; answer(): void }> {
     const { options } = calls[0]!;
     const isolated = options['disableIdentityMap'] ?? this.#context.orm.config.get('disableIdentityMap');
-    const read = isolated === true ? calls : calls.slice(0, 1);
+    const read = isolated === true || calls.length === 1 ? calls : [withoutSignal(calls[0]!)];
     const answers = await Promise.all(read.map(call => readAlone(this.#context, call)));
     return {
       rows: sizeOf(answers[0]),
-      answer: () => calls.forEach((call, index) => call.resolve(copied(answers[index] ?? answers[0]))),
+      answer: () => calls.forEach((call, index) => call.resolve(copied(call, answers[index] ?? answers[0]))),
     };
   }
+}
+
+/** A call that others wait for as well: who aborts is answered, the statement goes on. */
+function withoutSignal(call: Call): Call {
+  const { signal: _signal, inflightQueryAbortStrategy: _strategy, ...options } = call.options;
+  return { ...call, options };
 }
 
 function sizeOf(answer: unknown): number {
@@ -335,7 +364,11 @@ function sizeOf(answer: unknown): number {
 }
 
 /** Each caller may do with its list what it likes. */
-function copied(answer: unknown): unknown {
+function copied({ method }: Call, answer: unknown): unknown {
+  if (method === 'page') {
+    const { rows, total } = answer as PageAnswer;
+    return { rows: [...rows], total } satisfies PageAnswer;
+  }
   return Array.isArray(answer) ? [...(answer as unknown[])] : answer;
 }
 
@@ -360,7 +393,7 @@ export function readBatched(
       reject(asError(signal.reason));
       return;
     }
-    const call: Call = { ...request, em, resolve, reject };
+    const call: Call = { ...request, ...calls.taken(request), em, resolve, reject };
     if (signal) {
       // The others of its statement go on.
       const aborted = (): void => reject(asError(signal.reason));

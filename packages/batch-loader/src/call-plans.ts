@@ -1,4 +1,4 @@
-import { type Call, conditionsOf } from './calls.ts';
+import { type Call, type CallRequest, conditionsOf } from './calls.ts';
 import type { LoadContext } from './load-context.ts';
 import { type Looked, lookAt, mergedOptions } from './readings.ts';
 import type { LoadOptions } from './seam/entity.ts';
@@ -44,6 +44,17 @@ export class CallPlans {
     this.#reader = { keyOf: context.keyOf, simpleKey: simpleKeyOf };
   }
 
+  /** Takes a call as it is now: its condition and options may be changed afterwards, as in a loop that uses one object. */
+  taken(request: CallRequest): Pick<Call, 'shape' | 'where' | 'options'> {
+    const { where, options } = request;
+    const shape = shapeOf(where, this.#reader);
+    return {
+      shape,
+      where: shape.opaque ? where : withLeaves(where, shape.leaves, this.#reader),
+      options: { ...options },
+    };
+  }
+
   /**
    * @param calls of one method, entity and options
    * @param kind what they have in common, as text
@@ -52,7 +63,7 @@ export class CallPlans {
     const families = new Map<string, Family>();
     const lone: Call[] = [];
     for (const call of calls) {
-      const shape = shapeOf(call.where, this.#reader);
+      const { shape } = call;
       if (shape.opaque) {
         lone.push(call);
         continue;

@@ -1,5 +1,6 @@
 import type { EntityManager, EntityMetadata } from '@mikro-orm/core';
 import type { LoadOptions } from './seam/entity.ts';
+import type { CallShape } from './shape/call-shape.ts';
 
 /** The reads that `batch(em)` batches by shape. */
 export type CallMethod = 'find' | 'findOne' | 'count' | 'exists' | 'sum' | 'min' | 'max' | 'avg' | 'page';
@@ -35,6 +36,8 @@ export interface PageAnswer {
 
 /** One call of `batch(em)`, to be answered. */
 export interface Call extends CallRequest {
+  /** Of the condition, as it was when the call was made. */
+  readonly shape: CallShape;
   readonly em: EntityManager;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;

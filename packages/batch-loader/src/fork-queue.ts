@@ -8,6 +8,8 @@ export interface Surroundings {
   readonly transaction: unknown;
   /** The flush that the call is made from, by one of its hooks; a batch that waits for it must not be waited for by it. */
   readonly flush: unknown;
+  /** What filters say that take their values from around the call (an AsyncLocalStorage), as text. */
+  readonly filters: string;
 }
 
 /**
@@ -85,11 +87,18 @@ export class ForkQueue<Fork> {
   /** The segment that a call made now belongs to. */
   current(surroundings: Surroundings): Segment<Fork> {
     const open = this.#open;
-    if (open !== undefined && open.transaction === surroundings.transaction && open.flush === surroundings.flush) {
+    if (
+      open !== undefined &&
+      open.transaction === surroundings.transaction &&
+      open.flush === surroundings.flush &&
+      open.filters === surroundings.filters
+    ) {
       return open;
     }
-    this.#open = this.#createSegment(surroundings);
-    return this.#open;
+    const segment = this.#createSegment(surroundings);
+    // A window may close as it opens.
+    this.#open = segment.closed ? undefined : segment;
+    return segment;
   }
 
   /**
@@ -179,11 +188,12 @@ export class ForkQueue<Fork> {
     return Object.assign(this.#createSegment(surroundings), { frozen });
   }
 
-  #createSegment({ transaction, flush }: Surroundings): OpenSegment<Fork> {
+  #createSegment({ transaction, flush, filters }: Surroundings): OpenSegment<Fork> {
     const segment: OpenSegment<Fork> = {
       openedAt: performance.now(),
       transaction,
       flush,
+      filters,
       clears: this.#clears,
       loaders: new Map(),
       dispatches: [],
@@ -220,8 +230,18 @@ export class ForkQueue<Fork> {
       {
         cacheMap: cache ?? null,
         // A window that closes as it opens has closed before its first loader is there; DataLoader has no key to send yet.
-        batchScheduleFn: dispatch =>
-          segment.closed ? queueMicrotask(() => segment.inContext(dispatch)) : void segment.dispatches.push(dispatch),
+        batchScheduleFn: dispatch => {
+          if (!segment.closed) {
+            segment.dispatches.push(dispatch);
+            return;
+          }
+          // What changes until then has to find it.
+          this.#scheduled.add(segment);
+          queueMicrotask(() => {
+            this.#scheduled.delete(segment);
+            segment.inContext(dispatch);
+          });
+        },
       },
     );
     const entry: WindowLoader = { loader, cache, calls: 0 };

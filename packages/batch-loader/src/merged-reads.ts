@@ -30,8 +30,10 @@ export interface DistinctCall extends CallValues {
 
 /** Calls whose statements differ in their values only. */
 export interface MergeGroup {
-  /** Type of each slot. */
+  /** Type of each slot's values. */
   readonly types: readonly string[];
+  /** Type of what stands in the place of each slot. */
+  readonly inferred: readonly string[];
   /** Where the first of them would have been sent. */
   readonly target: QueryTarget;
   readonly distinct: readonly DistinctCall[];
@@ -49,6 +51,11 @@ export interface MergeEvent {
   readonly kind: CallMethod;
   readonly entity: string;
   strategy?: Strategy;
+}
+
+/** PostgreSQL would not take the merged statement, and has not been sent it. */
+export class MergeRefused extends Error {
+  override readonly name = 'MergeRefused';
 }
 
 /** Sends the calls of a group as one statement and answers them. */
@@ -163,15 +170,26 @@ export class MergedReads {
     const { bindings, columns } = bindSlots(group.types, part);
     const differing = bindings.map((binding, slot) => (binding.kind === 'column' ? group.types[slot] : undefined));
     const isCanonical = (slot: number): boolean => part.every(({ values }) => CANONICAL.test(values[slot]!.text ?? ''));
-    const choice = await chooseStrategy(text, answerKind(leader), differing, isCanonical, table =>
+    const choice = await chooseStrategy(text, answerKind(leader), differing, group.inferred, isCanonical, table =>
       this.#shapes.factsOf(table, target),
     );
     const capped = answerKind(leader) === 'rows' && part.length > 1 && maxRows !== Infinity;
     const merge: Merge = { text, bindings, columns, calls: part.length, rowCap: capped ? maxRows + 1 : Infinity };
     const statement = merged(merge, choice);
+    if (!(await this.#shapes.isTaken(statement.sql, () => this.#context.seam.literal(statement), target))) {
+      throw new MergeRefused(text.shape);
+    }
     const rows = await target.send(statement);
+    this.#shapes.takes(statement.sql);
     this.#explain(em, leader, part, choice, statement);
     const tagOf = choice.key ? keyTags(part, choice.key.slot) : undefined;
+    const indexOf = (tag: unknown): number => {
+      const index = indexes[(tagOf ? tagOf.get(tag as string) : (tag as number | undefined)) ?? -1];
+      if (index === undefined) {
+        throw new Error(`A row came back for none of the calls: ${String(tag)}`);
+      }
+      return index;
+    };
     const byCall = new Map<number, Row[]>();
     const full = capped && rows.length > maxRows;
     const last = full ? rows.at(-1)![TAG] : undefined;
@@ -181,7 +199,7 @@ export class MergedReads {
       if (full && tag === last) {
         break;
       }
-      const index = indexes[tagOf ? tagOf.get(tag as string)! : (tag as number)]!;
+      const index = indexOf(tag);
       const own = byCall.get(index);
       if (TOTAL in row) {
         totals[index] = totalOf([row]);
@@ -203,7 +221,7 @@ export class MergedReads {
     }
     const rest = indexes.filter(index => !done.has(index));
     // A call whose rows alone are more than fit goes first, and alone, as it would without us.
-    const lastIndex = indexes[tagOf ? tagOf.get(last as string)! : (last as number)]!;
+    const lastIndex = indexOf(last);
     if (done.size === 0) {
       const alone = await this.#fetch(group, [lastIndex], target, em, totals);
       return {
@@ -324,9 +342,8 @@ function isShareable(leader: Call, { orm }: LoadContext): boolean {
   if (options['disableIdentityMap'] ?? orm.config.get('disableIdentityMap')) {
     return false;
   }
-  // Inferred from each call's own condition.
-  const inferred = (options['populateWhere'] ?? orm.config.get('populateWhere')) === 'infer';
-  return !(inferred && options['populate'] !== undefined);
+  // What is populated depends on each call's own condition, eager relations too.
+  return (options['populateWhere'] ?? orm.config.get('populateWhere')) !== 'infer';
 }
 
 function withoutAdded(row: Row): Row {

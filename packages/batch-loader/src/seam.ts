@@ -7,9 +7,11 @@ import {
   Utils,
   helper,
 } from '@mikro-orm/core';
+import type { KeyOf } from './batch-key.ts';
 import type { Segment, Surroundings } from './fork-queue.ts';
 import { type Batching, batching } from './seam/batching.ts';
 import type { AnyCollection, Entity, LoadOptions } from './seam/entity.ts';
+import { FilterValues } from './seam/filter-values.ts';
 import { letDriverCountByGroup } from './seam/grouped-count.ts';
 import { Interceptor } from './seam/intercept.ts';
 import { holdsOther, reloadWhatHoldsOther } from './seam/reload.ts';
@@ -105,10 +107,12 @@ export class Seam {
   readonly #marks = new ForkMarks();
   readonly #running = new AsyncLocalStorage<Running>();
   readonly #flushes = new AsyncLocalStorage<object>();
+  readonly #filters: FilterValues;
   #closed = false;
 
-  constructor(orm: MikroORM) {
+  constructor(orm: MikroORM, keyOf: KeyOf) {
     this.#orm = orm;
+    this.#filters = new FilterValues(orm, keyOf);
   }
 
   /** Puts the takeover in MikroORM's place. To be called from `register(orm)`, before `orm.em` exists. */
@@ -138,6 +142,11 @@ export class Seam {
       );
   }
 
+  /** A statement as MikroORM sends it. */
+  literal({ sql, params }: { sql: string; params: readonly unknown[] }): string {
+    return this.#orm.driver.getPlatform().formatQuery(sql, params);
+  }
+
   /** A Date as MikroORM writes it into a statement. */
   formatDate(date: Date): string {
     return (this.#orm.driver.getPlatform() as unknown as { formatDate(date: Date): string }).formatDate(date);
@@ -150,7 +159,11 @@ export class Seam {
 
   /** What a call on `em` is made in the middle of. */
   surroundings(em: EntityManager): Surroundings {
-    return { transaction: em.getTransactionContext(), flush: this.#flushes.getStore() };
+    return {
+      transaction: em.getTransactionContext(),
+      flush: this.#flushes.getStore(),
+      filters: this.#filters.around(em),
+    };
   }
 
   /** Whether `em.clear()` of a user has detached this entity from the EntityManager that managed it. */
@@ -249,6 +262,7 @@ export class Seam {
   #mixin(Base: EntityManagerClass, takeover: Takeover): EntityManagerClass {
     const marks = this.#marks;
     const { interceptor } = this;
+    const filters = this.#filters;
     const flushes = this.#flushes;
     const facadesOf = new WeakMap<Loaders, Facades>();
     const isRunningFor = (em: EntityManager): boolean => this.isRunningFor(em);
@@ -335,6 +349,7 @@ export class Seam {
 
       override addFilter(...args: unknown[]): void {
         takeover.stateChanges(this.getContext(false));
+        filters.added(args[0]);
         super.addFilter(...args);
       }
 

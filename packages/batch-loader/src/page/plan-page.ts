@@ -82,10 +82,8 @@ export function planPage(
     total: total === true,
     toPage(rows, totalCount) {
       const more = size !== undefined && rows.length > size;
-      const items = more ? rows.slice(0, size) : rows;
-      if (backward) {
-        items.reverse();
-      }
+      const cut = more ? rows.slice(0, size) : rows;
+      const items = backward ? cut.toReversed() : cut;
       return new Page({
         items,
         // As the specification has it: counted in the direction of the page, and in the other one what the cursor tells.

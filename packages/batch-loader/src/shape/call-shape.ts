@@ -61,7 +61,7 @@ export function shapeOf(where: unknown, reader: ConditionReader): CallShape {
       return `${key}}`;
     }
     if (value instanceof Date) {
-      leaves.push(value);
+      leaves.push(new Date(value));
       return 'd';
     }
     const simple = reader.simpleKey(value);

@@ -74,7 +74,7 @@ export function bindSlots(
         ? { kind: 'constant', parameter: own.text, ...(types[slot] === 'null' ? {} : { arrayType: types[slot]! }) }
         : { kind: 'constant', parameter: calls[0]!.params[first] };
     }
-    const name = `a${slot}`;
+    const name = `_mk_${slot}`;
     columns.push({ name, type: types[slot]!, values: arrayLiteral(calls.map(({ values }) => values[slot]!.text)) });
     return { kind: 'column', name };
   });

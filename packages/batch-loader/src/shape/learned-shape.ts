@@ -1,6 +1,9 @@
 import { sentinelsFor } from './call-shape.ts';
 import type { Statement } from './merged-statement.ts';
 
+/** Larger ones are mostly lists, whose lengths differ from call to call: they would be learned and not met again. */
+const MOST_LEAVES = 200;
+
 /** Which parameter of a shape's statement is which value of a call. */
 export interface LearnedShape {
   readonly sql: string;
@@ -30,6 +33,9 @@ export async function learnShape(
   own: Statement,
   build: (leaves: readonly unknown[]) => Promise<Statement | undefined>,
 ): Promise<LearnedShape | undefined> {
+  if (leaves.length > MOST_LEAVES) {
+    return undefined;
+  }
   const sentinels = sentinelsFor(leaves);
   const marked = await build(sentinels);
   if (marked === undefined || marked.sql !== own.sql || marked.params.length !== own.params.length) {

@@ -2,6 +2,7 @@ import type { Clauses, StatementText, Template } from './statement-text.ts';
 
 /** The columns that say which call a row is for, and its place among that call's rows. */
 export const TAG = '_mk_tag';
+const CALL = '_mk_call';
 const ORDER = '_mk_ord';
 const LIMIT = '_mk_limit';
 const OFFSET = '_mk_offset';
@@ -99,12 +100,14 @@ function reference(column: string): string {
 /** The table of calls: one row per call, one array parameter per column, however many calls. */
 function addCalls(sql: Sql, { columns, calls }: Merge): void {
   const tags = `{${Array.from({ length: calls }, (_, tag) => tag).join(',')}}`;
-  const names = ['tag', ...columns.map(({ name }) => name)].map(name => `"${name}"`).join(', ');
+  const names = [CALL, ...columns.map(({ name }) => name)].map(name => `"${name}"`).join(', ');
   // unnest() takes arrays apart down to their elements, so a column of arrays travels as their text. `offset 0` has it
   // converted once per call, not once per row that it is compared with.
   const arrays = columns.filter(({ type }) => type.endsWith('[]'));
   if (arrays.length > 0) {
-    sql.add(`(select "tag", ${columns.map(({ name, type }) => `"${name}"::${type} as "${name}"`).join(', ')} from `);
+    sql.add(
+      `(select "${CALL}", ${columns.map(({ name, type }) => `"${name}"::${type} as "${name}"`).join(', ')} from `,
+    );
   }
   sql.add('unnest(?::int4[]', tags);
   for (const { type, values } of columns) {
@@ -119,21 +122,21 @@ function addCap(sql: Sql, rowCap: number): Statement {
 
 /** Runs the statement as it is, once per call. */
 export function mergeLateral(merge: Merge): Statement {
-  const sql = new Sql().add(`select "_mk"."tag" as "${TAG}", "_mk_row".* from `);
+  const sql = new Sql().add(`select "_mk"."${CALL}" as "${TAG}", "_mk_row".* from `);
   addCalls(sql, merge);
   // Numbered rows keep their order, which a join of subqueries does not promise; and they keep PostgreSQL from merging the
   // subquery with the join, so that it runs once per call as the call itself would.
   sql.add(` cross join lateral (select row_number() over () as "${ORDER}", "_mk_own".* from (`);
   sql.fill(merge.text.whole, merge.bindings);
-  sql.add(`) as "_mk_own") as "_mk_row" order by "_mk"."tag", "_mk_row"."${ORDER}"`);
+  sql.add(`) as "_mk_own") as "_mk_row" order by "_mk"."${CALL}", "_mk_row"."${ORDER}"`);
   return addCap(sql, merge.rowCap);
 }
 
 /** Joins the table of calls with the statement's own; for statements without a limit. */
 export function mergeJoin(merge: Merge, clauses: Clauses): Statement {
-  const sql = new Sql().add(`${clauses.lead}select "_mk"."tag" as "${TAG}",`).fill(clauses.columns, merge.bindings);
+  const sql = new Sql().add(`${clauses.lead}select "_mk"."${CALL}" as "${TAG}",`).fill(clauses.columns, merge.bindings);
   addJoin(sql, merge, clauses);
-  sql.add(' order by "_mk"."tag"');
+  sql.add(` order by "_mk"."${CALL}"`);
   if (clauses.orderBy.length > 0) {
     sql.add(',').fill(clauses.orderBy, merge.bindings);
   }
@@ -153,7 +156,7 @@ function addJoin(sql: Sql, merge: Merge, clauses: Clauses): void {
 export function mergeWindow(merge: Merge, clauses: Clauses): Statement {
   const { bindings } = merge;
   const sql = new Sql().add(
-    `select * from (${clauses.lead}select "_mk"."tag" as "${TAG}", row_number() over (partition by "_mk"."tag"`,
+    `select * from (${clauses.lead}select "_mk"."${CALL}" as "${TAG}", row_number() over (partition by "_mk"."${CALL}"`,
   );
   if (clauses.orderBy.length > 0) {
     sql.add(' order by').fill(clauses.orderBy, bindings);
@@ -171,14 +174,14 @@ export function mergeWindow(merge: Merge, clauses: Clauses): Statement {
 
 /** Groups an aggregate over the whole statement by call. A call without rows has no group. */
 export function mergeGroup(merge: Merge, clauses: Clauses): Statement {
-  const sql = new Sql().add(`${clauses.lead}select "_mk"."tag" as "${TAG}",`).fill(clauses.columns, merge.bindings);
+  const sql = new Sql().add(`${clauses.lead}select "_mk"."${CALL}" as "${TAG}",`).fill(clauses.columns, merge.bindings);
   addJoin(sql, merge, clauses);
-  return sql.add(' group by "_mk"."tag"').done();
+  return sql.add(` group by "_mk"."${CALL}"`).done();
 }
 
 /** The tags of the calls that have a row. */
 export function mergeExists(merge: Merge): Statement {
-  const sql = new Sql().add(`select "_mk"."tag" as "${TAG}" from `);
+  const sql = new Sql().add(`select "_mk"."${CALL}" as "${TAG}" from `);
   addCalls(sql, merge);
   return sql.add(' where exists (').fill(merge.text.whole, merge.bindings).add(')').done();
 }

@@ -1,4 +1,5 @@
 import type { Send, TableFacts } from './catalog.ts';
+import { prepare } from './prepared.ts';
 import type { StatementText } from './statement-text.ts';
 
 /** The type of each slot where it stands, or why PostgreSQL cannot tell. */
@@ -19,8 +20,13 @@ export function comparedType(facts: TableFacts, column: string): string | undefi
   return COMPARED.get(facts.types.get(column) ?? '');
 }
 
-const COMPARISON = /"((?:[^"]|"")*)"\."((?:[^"]|"")*)" (?:=|<>|!=|>|>=|<|<=|= any\(|<> all\()\s*$/;
-const MATCH = /"((?:[^"]|"")*)"\."((?:[^"]|"")*)" (?:not )?i?like $/;
+// The column has to be the whole left side, and the parameter the whole right side: `interval '1 h' + "day" >= ?` and
+// `"at" >= ? at time zone 'Europe/Oslo'` compare something else.
+const LEFT = /(?:[(]|\b(?:where|and|or|not|on)\s)\s*"((?:[^"]|"")*)"\."((?:[^"]|"")*)" /.source;
+const COMPARISON = new RegExp(`${LEFT}(?:=|<>|!=|>|>=|<|<=) $`, 'i');
+const LIST = new RegExp(`${LEFT}(?:= any\\(|<> all\\()$`, 'i');
+const MATCH = new RegExp(`${LEFT}(?:not )?i?like $`, 'i');
+const RIGHT = /^\)*\s*(?:$|(?:and|or|where|inner|left|cross|as|order|limit|offset|group)\b)/i;
 const COLUMN = /"((?:[^"]|"")*)"\."((?:[^"]|"")*)"/g;
 // Rows are compared column by column.
 const ROW = /\(((?:"(?:[^"]|"")*"\."(?:[^"]|"")*"(?:, )?)+)\) (?:<|>|<=|>=|=) \($/;
@@ -45,8 +51,10 @@ export function typesByColumn(
       continue;
     }
     const before = text.whole[index - 1] as string;
+    const after = text.whole[index + 1] as string;
     let type: string | undefined;
-    const column = COMPARISON.exec(before) ?? MATCH.exec(before);
+    const column =
+      text.slots[part]!.kind === 'list' ? LIST.exec(before) : (COMPARISON.exec(before) ?? MATCH.exec(before));
     const rowColumns = ROW.exec(before);
     if (rowColumns) {
       row = [...rowColumns[1]!.matchAll(COLUMN)].map(match => typeOf(match[1]!, match[2]!));
@@ -58,7 +66,8 @@ export function typesByColumn(
     } else if (COUNT.test(before)) {
       type = 'bigint';
     }
-    if (type === undefined || (type !== 'text' && MATCH.test(before))) {
+    const isWhole = row.length > 0 ? after === ', ' : RIGHT.test(after);
+    if (type === undefined || !isWhole || (type !== 'text' && MATCH.test(before))) {
       return undefined;
     }
     types[part] = type;
@@ -70,47 +79,21 @@ function unquoted(name: string): string {
   return name.replaceAll('""', '"');
 }
 
-/** Settings by which the answers travel: calls of one transaction ask at the same time, on one connection. */
-const SETTINGS = 100;
-let asked = 0;
-
 /**
  * Asks PostgreSQL for the types of a statement's parameters: it infers them when it prepares the statement, as it does
- * for the literals MikroORM sends (docs: PREPARE, pg_prepared_statements).
- *
- * The statement is prepared in a block that catches its own error, so that an open transaction survives it. A savepoint
- * would not do: its rollback would undo what others have done in the transaction meanwhile.
+ * for the literals MikroORM sends.
  *
  * @param send all on one connection, within one transaction
  */
 export async function inferTypes(text: StatementText, send: Send): Promise<SlotTypes> {
-  const prepared = text.whole
+  const sql = text.whole
     .map(part => (typeof part === 'number' ? `$${part + 1}` : part.replaceAll('\\?', '?')))
     .join('');
-  let tag = '$mikrokit$';
-  for (let attempt = 0; prepared.includes(tag); attempt++) {
-    tag = `$mikrokit${attempt}$`;
+  const prepared = await prepare(sql, send);
+  if ('error' in prepared) {
+    return { reason: `PostgreSQL cannot tell the types of its parameters: SQLSTATE ${prepared.error}` };
   }
-  const setting = `mikrokit.parameter_types_${asked++ % SETTINGS}`;
-  await send(
-    `do ${tag} begin
-      execute 'prepare mikrokit_shape as ' || ?;
-      perform set_config('${setting}', (select parameter_types::text[]::text from pg_prepared_statements where name = 'mikrokit_shape'), true);
-      execute 'deallocate mikrokit_shape';
-    exception when others then perform set_config('${setting}', sqlstate || ' ' || sqlerrm, true);
-    end ${tag}`,
-    [prepared],
-  );
-  const [row] = await send(
-    `select setting, case when setting like '{%' then setting::text[] end as types from (select current_setting('${setting}') as setting) as s`,
-    [],
-  );
-  if (row!['types'] === null) {
-    return {
-      reason: `PostgreSQL cannot tell the types of its parameters: SQLSTATE ${String(row!['setting'])}`,
-    };
-  }
-  const types = (row!['types'] as string[]).map((type, slot) =>
+  const types = prepared.types.map((type, slot) =>
     unlimited(text.slots[slot]!.kind === 'list' ? type.replace(/\[\]$/, '') : type),
   );
   const odd = types.find(type => ['unknown', 'record', 'void'].includes(type) || type.startsWith('any'));

@@ -55,12 +55,18 @@ export async function limitByIndex(
     template
       .map((part, index) => {
         if (typeof part === 'string') {
-          // `= any(` and `)` around the parents become a comparison with one of them.
+          // `= any(` and `)` around the parents become a comparison with one of them; other lists what they were.
           const after = template[index - 1] === parents.slot ? part.slice(1) : part;
-          return template[index + 1] === parents.slot ? after.replace(/any\($/, '') : after;
+          const next = template[index + 1];
+          if (next === parents.slot) {
+            return after.replace(/any\($/, '');
+          }
+          return typeof next === 'number' && slots[next]!.kind === 'list'
+            ? after.replace(/= any\($/, 'in (').replace(/<> all\($/, 'not in (')
+            : after;
         }
         if (part === parents.slot) {
-          return '"_mk"."parent"';
+          return '"_mk"."_mk_parent"';
         }
         const { kind, first, size } = slots[part]!;
         if (kind === 'value') {
@@ -68,7 +74,7 @@ export async function limitByIndex(
           return '?';
         }
         own.push(...params.slice(first, first + size));
-        return `array[${Array.from({ length: size }, () => '?').join(', ')}]`;
+        return Array.from({ length: size }, () => '?').join(', ');
       })
       .join('');
   own.push(arrayLiteral([...keys]));
@@ -76,7 +82,7 @@ export async function limitByIndex(
   const [above, upTo] = params.slice(-2) as [number, number];
   own.push(upTo - above, above);
   return {
-    sql: `select ${outer!}.* from unnest(?::${type}[]) as "_mk"("parent") cross join lateral (${lateral} order by ${order!} limit ? offset ?) as ${outer!} order by "__rn"`,
+    sql: `select ${outer!}.* from unnest(?::${type}[]) as "_mk"("_mk_parent") cross join lateral (${lateral} order by ${order!} limit ? offset ?) as ${outer!} order by "__rn"`,
     params: own,
   };
 }

@@ -1,6 +1,7 @@
 import { Recent } from '../recent.ts';
 import { Catalog, type Send, type TableFacts } from './catalog.ts';
 import { inferTypes, type SlotTypes, typesByColumn } from './parameter-types.ts';
+import { prepare } from './prepared.ts';
 import { readStatement, type StatementText, type Unreadable } from './statement-text.ts';
 
 /** Where statements may be sent; see the seam's QueryTarget. */
@@ -19,6 +20,7 @@ export class ShapeKnowledge {
   readonly #types = new Recent<string, SlotTypes>(KEPT);
   /** Questions on their way. */
   readonly #asked = new Map<string, Promise<SlotTypes>>();
+  readonly #taken = new Recent<string, true>(KEPT);
   readonly #catalog: Catalog;
 
   /** @param tables names, quoted as in SQL, that are likely to be met */
@@ -56,6 +58,26 @@ export class ShapeKnowledge {
       this.#types.set(text.shape, types);
     }
     return types;
+  }
+
+  /**
+   * Whether PostgreSQL takes a merged statement of this form. Asked only inside a transaction, and once: outside of one the
+   * calls would simply be sent alone after a failure, inside PostgreSQL aborts everything with the statement.
+   *
+   * @param form tells statements apart that differ in values only
+   * @param literal gives the statement with its values
+   */
+  async isTaken(form: string, literal: () => string, on: Target): Promise<boolean> {
+    if (!on.isTransaction || this.#taken.get(form) === true) {
+      return true;
+    }
+    const prepared = await on.pinned(send => prepare(literal(), send));
+    return 'types' in prepared;
+  }
+
+  /** To be called when a merged statement of this form succeeded. */
+  takes(form: string): void {
+    this.#taken.set(form, true);
   }
 
   /** To be called when a merged statement failed: a column may have another type by now. */
