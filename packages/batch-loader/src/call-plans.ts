@@ -5,7 +5,7 @@ import type { LoadOptions } from './seam/entity.ts';
 import { simpleKeyOf } from './seam/entity.ts';
 import type { QueryTarget } from './seam/intercept.ts';
 import { passesThrough } from './seam/pass-through.ts';
-import { type CallShape, type ConditionReader, shapeOf, withLeaves } from './shape/call-shape.ts';
+import { type CallShape, type ConditionReader, copyOf, shapeOf, withLeaves } from './shape/call-shape.ts';
 import { fits, learnShape, type LearnedShape, statementWith } from './shape/learned-shape.ts';
 import type { Statement } from './shape/merged-statement.ts';
 import { Recent } from './recent.ts';
@@ -47,12 +47,7 @@ export class CallPlans {
   /** Takes a call as it is now: its condition and options may be changed afterwards, as in a loop that uses one object. */
   taken(request: CallRequest): Pick<Call, 'shape' | 'where' | 'options'> {
     const { where, options } = request;
-    const shape = shapeOf(where, this.#reader);
-    return {
-      shape,
-      where: shape.opaque ? where : withLeaves(where, shape.leaves, this.#reader),
-      options: { ...options },
-    };
+    return { shape: shapeOf(where, this.#reader), where: copyOf(where), options: { ...options } };
   }
 
   /**

@@ -119,3 +119,22 @@ export function sentinelsFor(leaves: readonly unknown[]): unknown[] {
     }
   });
 }
+
+/** A copy of a condition, so that what is done to the original afterwards does not reach it. Entities stay themselves. */
+export function copyOf(where: unknown): unknown {
+  if (typeof where !== 'object' || where === null) {
+    return where;
+  }
+  if (Array.isArray(where)) {
+    return where.map(copyOf);
+  }
+  const prototype: unknown = Object.getPrototypeOf(where);
+  if (prototype === Object.prototype || prototype === null) {
+    const copy: Record<string | symbol, unknown> = {};
+    for (const name of Reflect.ownKeys(where)) {
+      copy[name] = copyOf((where as Record<string | symbol, unknown>)[name]);
+    }
+    return copy;
+  }
+  return where instanceof Date ? new Date(where) : where;
+}
