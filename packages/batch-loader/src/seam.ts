@@ -92,10 +92,11 @@ class ForkMarks {
 
 /** The statement that the running code is part of, so that its filters, schema and session are those it was called with. */
 interface Running {
-  readonly em: EntityManager;
-  readonly segment: Segment<EntityManager>;
+  /** Let go of when the statement is over: a connection made meanwhile remembers this for as long as it lives. */
+  em: EntityManager | undefined;
+  segment: Segment<EntityManager> | undefined;
   /** The statement that this one is part of, by a hook. */
-  readonly parent: Running | undefined;
+  parent: Running | undefined;
   /** Work that a hook has left behind runs on in the context of the statement when that is over. */
   over: boolean;
 }
@@ -192,6 +193,9 @@ export class Seam {
       return await this.#running.run(running, statement);
     } finally {
       running.over = true;
+      running.em = undefined;
+      running.segment = undefined;
+      running.parent = undefined;
     }
   }
 
@@ -269,7 +273,7 @@ export class Seam {
     const frozenOf = (em: EntityManager): FrozenState | undefined => {
       const running = this.#running.getStore();
       return running?.em === em && !running.over
-        ? (running.segment.frozen as unknown as FrozenState | undefined)
+        ? (running.segment?.frozen as unknown as FrozenState | undefined)
         : undefined;
     };
     // A hook of a running batch that waited for it would wait for itself.

@@ -150,13 +150,13 @@ describe("MikroORM's Cursor", () => {
     expect(
       await failure({ after: cursor, orderBy: [{ id: 'asc' }].concat({ rank: 'asc' } as never).toReversed() }),
     ).toBe(
-      'CURSOR: page() was given a cursor of another entity or orderBy. Pass a startCursor or endCursor of the same entity and orderBy, unchanged',
+      'CURSOR: page() was given a cursor of another entity or orderBy. Pass a startCursor or endCursor of the same entity and orderBy, unchanged.',
     );
   });
 });
 
 describe('what is no cursor is an error, and no SQL', () => {
-  const remedy = 'Pass a startCursor or endCursor of the same entity and orderBy, unchanged';
+  const remedy = 'Pass a startCursor or endCursor of the same entity and orderBy, unchanged.';
   const orderBy = [{ score: 'asc' }, { at: 'asc' }];
   let good: Record<string, unknown>;
 

@@ -42,7 +42,7 @@ describe('the arguments', () => {
   };
 
   const size = (name: string, value: string): string =>
-    `page() takes ${name} as a whole number from 0 to 2147483646, received ${value}. Leave it out to get all rows`;
+    `page() takes ${name} as a whole number from 0 to 2147483646, but got: ${value}. Leave it out to get all rows.`;
 
   test.each<[object, string]>([
     [{ first: -1 }, size('first', '-1')],
@@ -52,53 +52,53 @@ describe('the arguments', () => {
     [{ first: '10' }, size('first', '"10"')],
     [{ last: 2 ** 31 - 1 }, size('last', '2147483647')],
     [{ last: true }, size('last', 'true')],
-    [{ first: 1, last: 2 }, 'page() takes first or last, received { first: 1, last: 2 }. Leave one of them out'],
-    [{ limit: 5 }, 'page() takes no limit, received 5. Pass first or last instead'],
-    [{ offset: 0 }, 'page() takes no offset, received 0. Pass a cursor as after or before instead'],
-    [{ total: 1 }, 'page() takes total as a boolean, received 1. Pass true to have the rows counted'],
+    [{ first: 1, last: 2 }, 'page() takes first or last, but got: { first: 1, last: 2 }. Leave one of them out.'],
+    [{ limit: 5 }, 'page() takes no limit, but got: 5. Pass first or last instead.'],
+    [{ offset: 0 }, 'page() takes no offset, but got: 0. Pass a cursor as after or before instead.'],
+    [{ total: 1 }, 'page() takes total as a boolean, but got: 1. Pass true to have the rows counted.'],
   ])('%o', (options, expected) => {
     expect(message(options as PlannedOptions)).toBe(expected);
   });
 
   const unheld = (what: string, remedy: string): string =>
-    `page() orders by columns whose values a cursor can hold, received "${what}". ${remedy}`;
+    `page() orders by columns whose values a cursor can hold, but got: "${what}". ${remedy}.`;
 
   test.each<[string, unknown, string]>([
     [
       'no object',
       'rank',
-      `page() takes orderBy as an object or an array of objects, received "rank". Write { property: 'asc' }`,
+      `page() takes orderBy as an object or an array of objects, but got: "rank". Write { property: 'asc' }.`,
     ],
-    ['no property', { nope: 'asc' }, 'page() orders by properties of Gauge, received "nope". Name one of them'],
+    ['no property', { nope: 'asc' }, 'page() orders by properties of Gauge, but got: "nope". Name one of them.'],
     [
       'no property of a relation',
       { shop: { nope: 'asc' } },
-      'page() orders by properties of Shop, received "shop.nope". Name one of them',
+      'page() orders by properties of Shop, but got: "shop.nope". Name one of them.',
     ],
     [
       'of Object',
       { constructor: 'asc' },
-      'page() orders by properties of Gauge, received "constructor". Name one of them',
+      'page() orders by properties of Gauge, but got: "constructor". Name one of them.',
     ],
     [
       'no direction',
       { rank: 'up' },
-      `page() takes the direction of rank as 'asc', 'desc', 1 or -1, with 'nulls first' or 'nulls last' after a word, received "up". Write 'asc', for example, or 'desc nulls last'`,
+      `page() takes the direction of rank as 'asc', 'desc', 1 or -1, with 'nulls first' or 'nulls last' after a word, but got: "up". Write 'asc', for example, or 'desc nulls last'.`,
     ],
     [
       'SQL for a direction',
       { rank: 'asc; drop table gauge' },
-      `page() takes the direction of rank as 'asc', 'desc', 1 or -1, with 'nulls first' or 'nulls last' after a word, received "asc; drop table gauge". Write 'asc', for example, or 'desc nulls last'`,
+      `page() takes the direction of rank as 'asc', 'desc', 1 or -1, with 'nulls first' or 'nulls last' after a word, but got: "asc; drop table gauge". Write 'asc', for example, or 'desc nulls last'.`,
     ],
     [
       'to-many',
       { twins: { rank: 'asc' } },
-      'page() orders by properties of which a row has one, received "twins, a to-many relation". Order by a property of the entity itself or of a to-one relation',
+      'page() orders by properties of which a row has one, but got: "twins, a to-many relation". Order by a property of the entity itself or of a to-one relation.',
     ],
     [
       'an embeddable',
       { place: 'asc' },
-      `page() orders by properties of an embeddable that has columns of its own, received "place". Write { place: { property: 'asc' } }; what is kept as JSON has no order`,
+      `page() orders by properties of an embeddable that has columns of its own, but got: "place". Write { place: { property: 'asc' } }; what is kept as JSON has no order.`,
     ],
     [
       'JSON',
@@ -117,7 +117,7 @@ describe('the arguments', () => {
   test('orderBy: raw()', async () => {
     const { raw } = await import('@mikro-orm/core');
     expect(message({ orderBy: { [raw('length(title)')]: 'asc' } })).toBe(
-      'page() orders by properties, whose values a cursor can hold, received "raw()". Order by a property; for an expression, declare a generated column',
+      'page() orders by properties, whose values a cursor can hold, but got: "raw()". Order by a property; for an expression, declare a generated column.',
     );
   });
 

@@ -52,13 +52,13 @@ export interface ConnectionOptions<Target, Args, Context> extends ResolverOption
 export function connection<
   Owner extends object,
   Property extends EntityKey<Owner>,
-  Args extends ConnectionArgs = ConnectionArgs,
+  Args = Record<string, never>,
   Context = { em: EntityManager },
 >(
   Entity: EntityName<Owner>,
   property: Property,
   options: ConnectionOptions<TargetOf<Owner[Property]>, Args, Context> = {},
-): Resolver<Owner, Args, Context> {
+): Resolver<Owner, Args & ConnectionArgs, Context> {
   const selections = new PerSelection<Asked>();
   return async (parent, args, context, info) => {
     const em = managerOf(options, context);

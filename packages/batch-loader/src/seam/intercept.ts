@@ -52,7 +52,7 @@ interface InterceptedBuilder {
  */
 export class Interceptor {
   readonly #frames = new AsyncLocalStorage<Frame | undefined>();
-  readonly #rewriters = new AsyncLocalStorage<Answer>();
+  readonly #rewriters = new AsyncLocalStorage<{ answer: Answer | undefined }>();
 
   /** To be called once, from `register(orm)`. */
   install(orm: MikroORM): void {
@@ -69,7 +69,7 @@ export class Interceptor {
           return answer ? intercepted(getConnection(), answer, frame.dry) : getConnection();
         };
       }
-      const rewrite = this.#rewriters.getStore();
+      const rewrite = this.#rewriters.getStore()?.answer;
       if (rewrite && !frame?.answer) {
         const getConnection = qb.getConnection.bind(qb);
         qb.getConnection = () => intercepted(getConnection(), rewrite, false);
@@ -79,8 +79,14 @@ export class Interceptor {
   }
 
   /** Runs a call with each of its statements, and of those it populates, answered by `answer`. */
-  rewriting<T>(answer: Answer, call: () => Promise<T>): Promise<T> {
-    return this.#rewriters.run(answer, call);
+  async rewriting<T>(answer: Answer, call: () => Promise<T>): Promise<T> {
+    const rewriter: { answer: Answer | undefined } = { answer };
+    try {
+      return await this.#rewriters.run(rewriter, call);
+    } finally {
+      // A connection made meanwhile remembers the rewriter for as long as it lives.
+      rewriter.answer = undefined;
+    }
   }
 
   /** Whether the running code belongs to a call whose statement is only looked at. */
