@@ -123,9 +123,10 @@ async function run(
 ): Promise<(Entity[] | Error)[]> {
   const relation = relationOf(calls[0]!.collection);
   const failed = new Map<CollectionCall, Error>();
+  const most = sharesLimit(calls[0]!.collection, shape) ? context.maxBatchSize : 1;
   try {
     const statements = planStatements(calls, where => canStandTogether(relation, where)).flatMap(parts =>
-      chunks(parts.length === 1 ? parts[0]!.calls : parts.flatMap(part => part.calls), context.maxBatchSize),
+      chunks(parts.length === 1 ? parts[0]!.calls : parts.flatMap(part => part.calls), most),
     );
     await Promise.all(
       statements.map(async statement => {
@@ -153,6 +154,11 @@ async function run(
     contents.remember(collection, shape.options, where);
     return oneToMany ? collection.getItems(false) : [];
   });
+}
+
+/** MikroORM numbers the rows of owners by the first column of their key: owners that differ in another would share a limit. */
+export function sharesLimit({ owner }: AnyCollection, { limited }: Pick<CollectionShape, 'limited'>): boolean {
+  return !limited || !metadataOf(owner).compositePK;
 }
 
 function validCount(collection: AnyCollection, options: LoadOptions, name: 'limit' | 'offset'): number | undefined {
