@@ -136,7 +136,7 @@ export async function results(): Promise<void> {
 /** Errors and events, for those who act on them. */
 export function errorsAndEvents(): void {
   expectTypeOf<BatchLoaderErrorCode>().toEqualTypeOf<
-    'CLOSED' | 'DETACHED' | 'FOREIGN_ENTITY' | 'ARGUMENT' | 'TRANSACTION_ABORTED' | 'TRANSACTION_ENDED'
+    'CLOSED' | 'DETACHED' | 'FOREIGN_ENTITY' | 'ARGUMENT' | 'TRANSACTION_ABORTED' | 'TRANSACTION_ENDED' | 'UNBATCHED'
   >();
   expectTypeOf<BatchLoaderError['code']>().toEqualTypeOf<BatchLoaderErrorCode>();
   expectTypeOf<BatchLoaderError['name']>().toEqualTypeOf<'BatchLoaderError'>();

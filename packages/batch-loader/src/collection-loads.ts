@@ -16,6 +16,7 @@ import { BatchLoaderError } from './errors.ts';
 import type { Segment } from './fork-queue.ts';
 import { type LoadContext, NEUTRAL_OPTIONS, asError, assertLoadable, runStatement } from './load-context.ts';
 import { type AnyCollection, type Entity, type LoadOptions, metadataOf, schemaOf } from './seam/entity.ts';
+import type { KeeperOf } from './seam/refilling.ts';
 import { isOneToMany, orderOf, relationOf } from './seam/relation.ts';
 import { planStatements } from './where-parts.ts';
 
@@ -30,6 +31,8 @@ export interface CollectionStates {
   /** Collections with a call on its way, by fork: a transaction's fork must not wait for the fork that waits for it. */
   readonly pending: WeakMap<EntityManager, Map<AnyCollection, Pending>>;
   readonly contents: CollectionContents;
+  /** Takes the list of a collection that is not to have it yet. */
+  readonly keeperOf: KeeperOf;
 }
 
 const EXCEPT: ReadonlySet<string> = new Set([...NEUTRAL_OPTIONS, 'where', 'limit', 'offset', 'orderBy']);
@@ -115,7 +118,7 @@ function keyOfShape(
 
 async function run(
   context: LoadContext,
-  { pending, contents }: CollectionStates,
+  { pending, contents, keeperOf }: CollectionStates,
   em: EntityManager,
   segment: Segment<EntityManager>,
   calls: readonly CollectionCall[],
@@ -133,7 +136,9 @@ async function run(
         const errors = await runStatement(context, em, segment, statement, {
           event: { kind: 'collection', entity: metadataOf(calls[0]!.owner).className, relation: relation.name },
           keys: part => part.length,
-          run: part => loadCollections(context.seam, em, part, shape),
+          volunteer: call => call.collection,
+          alone: calls.length === 1 ? { ...shape.options, where: calls[0]!.where } : undefined,
+          run: part => loadCollections(context.seam, em, part, shape, keeperOf),
         });
         for (const [call, error] of errors) {
           failed.set(call, asError(error));
@@ -151,7 +156,9 @@ async function run(
     if (error !== undefined) {
       return error;
     }
-    contents.remember(collection, shape.options, where);
+    if (keeperOf(collection) === undefined) {
+      contents.remember(collection, shape.options, where);
+    }
     return oneToMany ? collection.getItems(false) : [];
   });
 }

@@ -21,7 +21,8 @@ export class OptionsError extends Error {
  * - `FOREIGN_ENTITY`: the entity belongs to another ORM;
  * - `ARGUMENT`: `limit` or `offset` of a collection load is not a whole number of zero or more;
  * - `TRANSACTION_ABORTED`: another load of the batch failed inside a transaction, and PostgreSQL aborts all of it;
- * - `TRANSACTION_ENDED`: the transaction was over before the load was sent.
+ * - `TRANSACTION_ENDED`: the transaction was over before the load was sent;
+ * - `UNBATCHED`: one query of its shape too many was about to be sent by itself (`onUnbatched: 'throw'`).
  */
 export type BatchLoaderErrorCode =
   | 'CLOSED'
@@ -29,7 +30,8 @@ export type BatchLoaderErrorCode =
   | 'FOREIGN_ENTITY'
   | 'ARGUMENT'
   | 'TRANSACTION_ABORTED'
-  | 'TRANSACTION_ENDED';
+  | 'TRANSACTION_ENDED'
+  | 'UNBATCHED';
 
 /** A lazy load that the batch loader refuses or that failed with its batch; `code` tells which, `cause` what began it. */
 export class BatchLoaderError extends Error {
