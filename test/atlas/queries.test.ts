@@ -39,8 +39,23 @@ function tables(statements: readonly Statement[]): string[] {
   return statements.map(({ sql }) => /"atlas"\."(\w+)"/.exec(sql)?.[1] ?? sql);
 }
 
+interface CityPages {
+  code: string;
+  cityPages: { nodes: { name: string }[]; pageInfo: { hasNextPage: boolean; endCursor: string } };
+}
+
+const europe = world.countries.filter(country => country.region === 'Europe');
+
+/** From A to Z, as the pages have them. */
+function largeCities(country: (typeof europe)[0]): ReturnType<typeof world.cities> {
+  const large = world.cities(country).filter(({ population }) => population >= 100_000);
+  return large.sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)) || a.cityId - b.cityId);
+}
+
 describe('the queries of the tour', () => {
-  test('every country with its region, languages, neighbours and three largest cities: four statements', async () => {
+  // One wave of countries and, in the next, one of each relation. The tour has warmed the process: the first use of a table
+  // asks for its indexes as well.
+  test('every country with languages, neighbours, three largest cities and their number: as many statements as waves', async () => {
     const { data, statements } = await ask(queries.WORLD.document);
     expect(data.countries).toHaveLength(250);
     expect(data.countries).toEqual(
@@ -54,6 +69,7 @@ describe('the queries of the tour', () => {
           .cities(country)
           .slice(0, 3)
           .map(({ name, population }) => ({ name, population })),
+        cityCount: world.cities(country).length,
       })),
     );
     const find = (name: string): { languages: object[]; neighbours: object[]; cities: object[] } =>
@@ -65,7 +81,7 @@ describe('the queries of the tour', () => {
       { name: 'Hamburg', population: 1_739_117 },
       { name: 'Munich', population: 1_260_391 },
     ]);
-    expect(tables(statements).toSorted()).toEqual(['city', 'country', 'country_borders', 'country_languages']);
+    expect(tables(statements).toSorted()).toEqual(['city', 'city', 'country', 'country_borders', 'country_languages']);
   });
 
   test("a city's country's neighbours' currencies: four statements", async () => {
@@ -149,7 +165,7 @@ describe('the queries of the tour', () => {
     expect(tables(statements).toSorted()).toEqual(['city', 'country', 'traveller', 'visit', 'visit']);
   });
 
-  test('three different parts of one relation at once: a statement each', async () => {
+  test('three different parts of one relation at once: a statement for those that begin at the beginning, and one', async () => {
     const { data, statements } = await ask(queries.EUROPE.document);
     expect(data.countries).toEqual(
       world.countries
@@ -166,7 +182,44 @@ describe('the queries of the tour', () => {
           };
         }),
     );
-    expect(tables(statements)).toEqual(['country', 'city', 'city', 'city']);
+    expect(tables(statements)).toEqual(['country', 'city', 'city']);
+  });
+
+  test('the first page of large cities of each country, and their number: two statements', async () => {
+    const { data, statements } = await ask(queries.CITY_PAGES.document);
+    expect(data.countries).toEqual(
+      europe.map(country => {
+        const cities = largeCities(country);
+        return {
+          name: country.name.common,
+          cityPages: {
+            totalCount: cities.length,
+            nodes: cities.slice(0, 5).map(({ name, population }) => ({ name, population })),
+            pageInfo: { hasNextPage: cities.length > 5, endCursor: cities.length > 0 ? expect.any(String) : null },
+          },
+        };
+      }),
+    );
+    expect(
+      data.countries.filter((country: CityPages) => country.cityPages.pageInfo.hasNextPage).length,
+    ).toBeGreaterThan(10);
+    expect(tables(statements)).toEqual(['country', 'city']);
+  });
+
+  test('the cities that follow the 100 largest, each a page that begins elsewhere: two statements', async () => {
+    const { data, statements } = await ask(queries.RUNNERS_UP.document);
+    const largest = world.countries.flatMap(country => world.cities(country).map((city, i) => ({ country, city, i })));
+    largest.sort((a, b) => b.city.population - a.city.population || a.city.cityId - b.city.cityId);
+    expect(data.cities).toEqual(
+      largest.slice(0, 100).map(({ country, city, i }) => ({
+        name: city.name,
+        smaller: world
+          .cities(country)
+          .slice(i + 1, i + 4)
+          .map(({ name, population }) => ({ name, population })),
+      })),
+    );
+    expect(tables(statements)).toEqual(['city', 'city']);
   });
 
   test('reads go to the replica', async () => {
@@ -226,6 +279,78 @@ describe('other questions', () => {
       `{ all: countries(limit: 20) { code } first: countries(limit: 10) { code } second: countries(limit: 10, offset: 10) { code } }`,
     );
     expect([...data.first, ...data.second]).toEqual(data.all);
+  });
+
+  test('all pages of every country, each on from a cursor of its own: two statements at a time', async () => {
+    const pages = (after = ''): string =>
+      `code cityPages(first: 30, minPopulation: 100000 ${after}) { nodes { name } pageInfo { hasNextPage endCursor } }`;
+    const names = new Map<string, string[]>();
+    let found: CityPages[] = (await ask(`{ countries(region: "Europe") { ${pages()} } }`)).data.countries;
+    while (found.length > 0) {
+      found.forEach(({ code, cityPages }) =>
+        names.set(code, [...(names.get(code) ?? []), ...cityPages.nodes.map(({ name }) => name)]),
+      );
+      const next = found
+        .filter(({ cityPages }) => cityPages.pageInfo.hasNextPage)
+        .map(({ code, cityPages }) => {
+          const after = `after: "${cityPages.pageInfo.endCursor}"`;
+          return `${code}: country(code: "${code}") { ${pages(after)} }`;
+        });
+      const { data, statements } = await ask(`{ __typename ${next.join('\n')} }`);
+      expect(statements.length).toBeLessThanOrEqual(2);
+      const { __typename, ...countries } = data;
+      found = Object.values(countries);
+    }
+    expect(Object.fromEntries(names)).toEqual(
+      Object.fromEntries(europe.map(country => [country.cca3, largeCities(country).map(({ name }) => name)])),
+    );
+  });
+
+  test('pages of cities whose name begins with some letters, by a connection as Relay has it', async () => {
+    const { data } = await ask(
+      `{ country(code: "CHE") { cityPages(first: 2, startsWith: "zür", minPopulation: 20000) {
+           totalCount edges { cursor node { name } } nodes { name }
+           pageInfo { startCursor endCursor hasNextPage hasPreviousPage }
+         } } }`,
+    );
+    const cities = world
+      .cities(world.country('Switzerland'))
+      .filter(({ name, population }) => name.startsWith('Zür') && population >= 20_000)
+      .map(({ name }) => name)
+      .toSorted();
+    const { totalCount, edges, nodes, pageInfo } = data.country.cityPages;
+    expect(totalCount).toBe(cities.length);
+    expect(cities.length).toBeGreaterThan(2);
+    expect(nodes.map(({ name }: { name: string }) => name)).toEqual(cities.slice(0, 2));
+    expect(edges.map(({ node }: { node: object }) => node)).toEqual(nodes);
+    expect(pageInfo).toEqual({
+      startCursor: edges[0].cursor,
+      endCursor: edges[1].cursor,
+      hasNextPage: true,
+      hasPreviousPage: false,
+    });
+  });
+
+  test.each([
+    '{ country(code: "LUX") { cityPages(after: "made up") { nodes { name } } } }',
+    '{ country(code: "LUX") { cityPages(first: 1001) { nodes { name } } } }',
+    '{ country(code: "LUX") { cityPages(first: -1) { nodes { name } } } }',
+    '{ city(id: 2960316) { smaller(limit: 0) { name } } }',
+  ])('a page that cannot be is refused with a reason: %s', async query => {
+    const { errors } = await ask(query);
+    const message = expect.stringMatching(/cursor|first|limit/);
+    expect(errors).toMatchObject([{ message, extensions: { code: 'BAD_USER_INPUT' } }]);
+  });
+
+  test('how many countries speak each language: two statements', async () => {
+    const query = '{ languages { code countryCount } }';
+    // No query of the tour has used the table of who speaks what like this.
+    await ask(query);
+    const { data, statements } = await ask(query);
+    for (const { code, countryCount } of data.languages) {
+      expect([code, countryCount]).toEqual([code, world.speaking(code).length]);
+    }
+    expect(statements).toHaveLength(2);
   });
 
   test('what is not there is null', async () => {

@@ -1,3 +1,4 @@
+import { MessageChannel } from 'node:worker_threads';
 import { setImmediate as nextPoll, setTimeout as delay } from 'node:timers/promises';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { type BatchWindow, batchLoader } from '@mikrokit/batch-loader';

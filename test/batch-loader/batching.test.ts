@@ -32,6 +32,8 @@ beforeAll(async () => {
     insert into copy select n, m, 'shelf' from generate_series(1, 2) n, generate_series(1, 2) m;
     insert into loan (id, copy_book_id, copy_number) select n, 1 + n % 2, 1 + n % 2 from generate_series(1, 4) n;
   `);
+  // What the catalog says of indexes is asked for once.
+  await (await orm.em.fork().findOneOrFail(Author, 1)).books.load({ limit: 1 });
   recorder = recordQueries(orm);
 });
 
@@ -229,6 +231,29 @@ describe('the keys of a batch', () => {
 });
 
 describe('a limit', () => {
+  test('stops at the limit of each owner where an index finds its items', async () => {
+    await orm.em.getConnection().execute('create index book_by_author on book (author_id)');
+    const indexed = await openOrm({
+      url: orm.config.get('clientUrl')!,
+      entities: ENTITIES,
+      extensions: [batchLoader()],
+    });
+    const loaded = await indexed.em.fork().find(Author, {}, { orderBy: { id: 'asc' } });
+    using own = recordQueries(indexed);
+    const items = await Promise.all(
+      loaded.map(author => author.books.loadItems({ limit: 2, orderBy: { pages: 'desc' } })),
+    );
+    expect(items.map(ids)).toEqual([
+      [3, 2],
+      [6, 5],
+      [9, 8],
+    ]);
+    expect(own.queries.at(-1)!.sql).toMatch(
+      /from unnest\(\?::integer\[\]\) as "_mk"\("parent"\) cross join lateral \(.* where "b0"."withdrawn" = \? and "b0"."author_id" = "_mk"."parent" order by .* limit \? offset \?\)/,
+    );
+    await orm.em.getConnection().execute('drop index book_by_author');
+  });
+
   test('counts per owner, with an offset and an order', async () => {
     const loaded = await authors();
     recorder.clear();

@@ -49,7 +49,7 @@ describe('the factory refuses, at once,', () => {
     expect(refusal({ [name]: undefined })).toEqual(
       refused(
         name,
-        `batchLoader() has no option '${name}'. Its options are: batchWindow, maxBatchSize, peers, onUnbatched, threshold.`,
+        `batchLoader() has no option '${name}'. Its options are: batchWindow, maxBatchSize, maxRows, peers, onUnbatched, threshold.`,
       ),
     );
   });
@@ -184,6 +184,7 @@ describe('the options resolve', () => {
   const defaults = {
     batchWindow: 'immediate',
     maxBatchSize: 5_000,
+    maxRows: 50_000,
     peers: undefined,
     onUnbatched: 'ignore',
     threshold: 10,

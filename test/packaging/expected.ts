@@ -4,6 +4,7 @@
  */
 export const expectedNames: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   'batch-loader': {
-    '.': ['batchLoader', 'BatchLoaderError', 'OptionsError'],
+    '.': ['batchLoader', 'batch', 'Page', 'BatchLoaderError', 'OptionsError'],
+    './graphql': ['hints', 'relation', 'connection', 'aggregate', 'resolveReference'],
   },
 };

@@ -24,8 +24,8 @@ describe('a manifest', () => {
       'no package depends on another of ours, but got: @mikrokit/result-cache',
     ],
     [
-      { exports: { ...sound.exports, './graphql': './dist/graphql.js' } },
-      'publishConfig.exports has the entries of exports (.,./package.json,./graphql), but got: .,./package.json',
+      { exports: { ...sound.exports, './other': './dist/other.js' } },
+      'publishConfig.exports has the entries of exports (.,./graphql,./package.json,./other), but got: .,./graphql,./package.json',
     ],
     [
       { publishConfig: { access: 'public', exports: { ...sound.exports } } },

@@ -71,9 +71,16 @@ async function checkConsumer(name: string, label: string, tarball: string, versi
 /** The MikroORM versions a package is proved on: the floor of its peer range, and the pinned one. */
 function versionSets(): Record<string, Versions> {
   const pinned = Object.fromEntries(
-    ['@mikro-orm/core', '@mikro-orm/sql', '@mikro-orm/postgresql', '@types/node', '@types/pg', 'dataloader', 'pg'].map(
-      name => [name, catalog(name)],
-    ),
+    [
+      '@mikro-orm/core',
+      '@mikro-orm/sql',
+      '@mikro-orm/postgresql',
+      '@types/node',
+      '@types/pg',
+      'dataloader',
+      'graphql',
+      'pg',
+    ].map(name => [name, catalog(name)]),
   );
   const floor = '7.2.0';
   return {

@@ -136,13 +136,22 @@ export async function results(): Promise<void> {
 /** Errors and events, for those who act on them. */
 export function errorsAndEvents(): void {
   expectTypeOf<BatchLoaderErrorCode>().toEqualTypeOf<
-    'CLOSED' | 'DETACHED' | 'FOREIGN_ENTITY' | 'ARGUMENT' | 'TRANSACTION_ABORTED' | 'TRANSACTION_ENDED' | 'UNBATCHED'
+    | 'CLOSED'
+    | 'DETACHED'
+    | 'FOREIGN_ENTITY'
+    | 'ARGUMENT'
+    | 'CURSOR'
+    | 'NOT_REGISTERED'
+    | 'TRANSACTION_ABORTED'
+    | 'TRANSACTION_ENDED'
+    | 'UNBATCHED'
   >();
   expectTypeOf<BatchLoaderError['code']>().toEqualTypeOf<BatchLoaderErrorCode>();
   expectTypeOf<BatchLoaderError['name']>().toEqualTypeOf<'BatchLoaderError'>();
   expectTypeOf<OptionsError['code']>().toEqualTypeOf<'OPTIONS'>();
   expectTypeOf<OptionsError['option']>().toEqualTypeOf<string>();
-  expectTypeOf<BatchEvent['kind']>().toEqualTypeOf<'reference' | 'collection' | 'count' | 'property'>();
+  expectTypeOf<BatchEvent['kind']>().toExtend<string>();
+  expectTypeOf<'reference' | 'collection' | 'count' | 'property'>().toExtend<BatchEvent['kind']>();
   expectTypeOf<Pick<BatchEvent, 'keys' | 'distinct' | 'rows' | 'waited' | 'took'>>().toEqualTypeOf<{
     readonly keys: number;
     readonly distinct: number;

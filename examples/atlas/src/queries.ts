@@ -18,7 +18,7 @@ export interface NamedQuery {
 
 export const WORLD: NamedQuery = {
   name: 'World',
-  asks: 'every country: region, languages, neighbours, three largest cities',
+  asks: 'every country: region, languages, neighbours, three largest cities and how many there are',
   document: gql`
     query World {
       countries {
@@ -35,6 +35,7 @@ export const WORLD: NamedQuery = {
           name
           population
         }
+        cityCount
       }
     }
   `,
@@ -187,6 +188,45 @@ export const EUROPE: NamedQuery = {
   `,
 };
 
+export const CITY_PAGES: NamedQuery = {
+  name: 'CityPages',
+  asks: 'Europe: cities of 100 000 and more from A to Z, the first five of each country, and their number',
+  document: gql`
+    query CityPages {
+      countries(region: "Europe") {
+        name
+        cityPages(first: 5, minPopulation: 100000) {
+          totalCount
+          nodes {
+            name
+            population
+          }
+          pageInfo {
+            hasNextPage
+            endCursor
+          }
+        }
+      }
+    }
+  `,
+};
+
+export const RUNNERS_UP: NamedQuery = {
+  name: 'RunnersUp',
+  asks: 'the 100 largest cities: those of the same country that come next, each a page that begins there',
+  document: gql`
+    query RunnersUp {
+      cities(limit: 100) {
+        name
+        smaller(limit: 3) {
+          name
+          population
+        }
+      }
+    }
+  `,
+};
+
 export const QUERIES: readonly NamedQuery[] = [
   WORLD,
   NEIGHBOURS_CURRENCIES,
@@ -196,6 +236,8 @@ export const QUERIES: readonly NamedQuery[] = [
   TRAVELLERS,
   LARGEST_CITIES,
   EUROPE,
+  CITY_PAGES,
+  RUNNERS_UP,
 ];
 
 export const ADD_VISIT = gql`

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { graphql, type GraphQLSchema } from 'graphql';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { AtlasError } from './errors.ts';
@@ -35,7 +34,7 @@ export async function tour(plainOrm: MikroORM, orm: MikroORM, progress: Progress
     progress.show('Tour', `${query.name} (${i + 1} of ${QUERIES.length})`);
     const without = await measure(plainSchema, plainOrm, query);
     const withExtension = await measure(schema, orm, query);
-    if (!isDeepStrictEqual(withExtension.answer, without.answer)) {
+    if (toLetters(withExtension.answer) !== toLetters(without.answer)) {
       throw new AtlasError(`the query ${query.name} is answered differently with the extension and without it.`);
     }
     comparisons.push({ query, without: without.cost, with: withExtension.cost });
@@ -44,17 +43,26 @@ export async function tour(plainOrm: MikroORM, orm: MikroORM, progress: Progress
   return comparisons;
 }
 
+/** Cursors mean nothing to anybody else: each side has its own. Where they lead is a matter of the tests. */
+function toLetters(answer: unknown): string {
+  return JSON.stringify(answer, (key, value: unknown) =>
+    key === 'endCursor' && typeof value === 'string' ? 'a cursor' : value,
+  );
+}
+
 async function measure(
   schemaToUse: GraphQLSchema,
   orm: MikroORM,
   query: NamedQuery,
 ): Promise<{ answer: unknown; cost: Cost }> {
-  const { answer, statements } = await run(schemaToUse, orm, query);
-  const times: number[] = [];
-  for (let spent = 0; spent < MEASURING_TIME && times.length < MAX_REPETITIONS; spent += times.at(-1)!) {
-    times.push((await run(schemaToUse, orm, query)).ms);
+  // Once in a process the extension asks for the indexes of a table: that is warming up, too.
+  const { answer } = await run(schemaToUse, orm, query);
+  const runs: { ms: number; statements: number }[] = [];
+  for (let spent = 0; spent < MEASURING_TIME && runs.length < MAX_REPETITIONS; spent += runs.at(-1)!.ms) {
+    runs.push(await run(schemaToUse, orm, query));
   }
-  times.sort((a, b) => a - b);
+  const [{ statements }] = runs as [(typeof runs)[0]];
+  const times = runs.map(({ ms }) => ms).sort((a, b) => a - b);
   return { answer, cost: { statements, ms: times[Math.floor(times.length / 2)]! } };
 }
 

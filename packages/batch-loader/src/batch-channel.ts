@@ -1,12 +1,17 @@
 import { channel } from 'node:diagnostics_channel';
+import type { CallMethod } from './calls.ts';
+import type { Strategy } from './shape/merged-statement.ts';
 
 /**
  * What is published on the `mikrokit:batch` diagnostics channel, once per batched statement. Numbers and short strings
  * only: no keys, rows or entities.
  */
 export interface BatchEvent {
-  /** What was loaded: a to-one reference, a collection, the count of one, or lazy properties and relations of entities. */
-  readonly kind: 'reference' | 'collection' | 'count' | 'property';
+  /**
+   * What was read: a to-one reference, a collection, the count of one (with `relation`), lazy properties and relations of
+   * entities, or the calls of a method of `batch(em)`.
+   */
+  readonly kind: 'reference' | 'collection' | 'count' | 'property' | CallMethod;
   /** Class name of the entity that was referenced (`reference`), or that owns the relation or property. */
   readonly entity: string;
   /** Name of the relation, or of the populated properties, comma separated. Absent for references. */
@@ -23,6 +28,10 @@ export interface BatchEvent {
   readonly waited: number;
   /** The statement with hydration, in ms. */
   readonly took: number;
+  /** How calls of `batch(em)` became one statement; `alone` if the statement is that of a single call. */
+  readonly strategy?: Strategy | 'alone';
+  /** Why a call of `batch(em)` was sent alone. */
+  readonly reason?: string;
   /** Class name of the error, if the statement failed. */
   readonly error?: string;
 }

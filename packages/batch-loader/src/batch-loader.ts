@@ -1,5 +1,7 @@
 import type { EntityManager, MikroORM } from '@mikro-orm/core';
 import { BatchChannel } from './batch-channel.ts';
+import { BatchLog } from './batch-log.ts';
+import { BatchedCalls, readBatched } from './batched-calls.ts';
 import { createKeyOf } from './batch-key.ts';
 import { createSchedule } from './batch-window.ts';
 import { CollectionContents } from './collection-contents.ts';
@@ -10,12 +12,14 @@ import { type LoadContext, refuseForeign } from './load-context.ts';
 import { Guard } from './guard.ts';
 import { type BatchLoaderOptions, resolveOptions } from './options.ts';
 import { PeerLoads } from './peer-loads.ts';
+import { ExactDates } from './page/exact-dates.ts';
 import { populate } from './populate-loads.ts';
 import { loadReference } from './reference-loads.ts';
 import { type Loaders, Seam } from './seam.ts';
 import type { Entity } from './seam/entity.ts';
 import { rawFragment } from './seam/condition.ts';
 import { layGuardOver } from './seam/guard-layer.ts';
+import { ShapeKnowledge } from './shape/shape-knowledge.ts';
 
 /** The extension, for MikroORM's `extensions: [...]`. One may be given to several ORMs. */
 export interface BatchLoader {
@@ -58,12 +62,15 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
         keeperOf: collection => peers?.keeperOf(collection),
       };
       const context: LoadContext = {
+        orm,
         seam,
         channel: new BatchChannel(),
+        shapes: new ShapeKnowledge(() => seam.tableNames()),
         keyOf,
         maxBatchSize: resolved.maxBatchSize,
         volunteers: peers?.volunteers,
         guard,
+        maxRows: resolved.maxRows,
         queueOf(em) {
           let queue = queues.get(em);
           if (queue === undefined) {
@@ -84,7 +91,16 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
           loadCollection(context, collections, em, segment, collection, loadOptions),
         count: (collection, loadOptions) => countCollection(context, em, segment, collection, loadOptions),
       });
+      const dates = new ExactDates();
+      dates.install(orm.driver.getPlatform());
+      const log = new BatchLog();
+      const calls = new BatchedCalls(context, log);
       seam.install({
+        batching: {
+          read: (em, call) => readBatched(context, calls, em, segmentOf(em), call),
+          log: em => log.of(em),
+          pages: { platform: orm.driver.getPlatform(), dates },
+        },
         loaders(em) {
           const segment = segmentOf(em);
           let own = loaders.get(segment);

@@ -18,6 +18,7 @@ import { type LoadContext, NEUTRAL_OPTIONS, asError, assertLoadable, runStatemen
 import { type AnyCollection, type Entity, type LoadOptions, metadataOf, schemaOf } from './seam/entity.ts';
 import type { KeeperOf } from './seam/refilling.ts';
 import { isOneToMany, orderOf, relationOf } from './seam/relation.ts';
+import { limitByIndex } from './shape/partition-limit.ts';
 import { planStatements } from './where-parts.ts';
 
 interface Pending {
@@ -136,9 +137,12 @@ async function run(
         const errors = await runStatement(context, em, segment, statement, {
           event: { kind: 'collection', entity: metadataOf(calls[0]!.owner).className, relation: relation.name },
           keys: part => part.length,
-          volunteer: call => call.collection,
-          alone: calls.length === 1 ? { ...shape.options, where: calls[0]!.where } : undefined,
-          run: part => loadCollections(context.seam, em, part, shape, keeperOf),
+          lazy: {
+            kind: 'collection',
+            volunteer: call => call.collection,
+            alone: calls.length === 1 ? { ...shape.options, where: calls[0]!.where } : undefined,
+          },
+          run: part => load(context, em, part, shape, keeperOf),
         });
         for (const [call, error] of errors) {
           failed.set(call, asError(error));
@@ -166,6 +170,30 @@ async function run(
 /** MikroORM numbers the rows of owners by the first column of their key: owners that differ in another would share a limit. */
 export function sharesLimit({ owner }: AnyCollection, { limited }: Pick<CollectionShape, 'limited'>): boolean {
   return !limited || !metadataOf(owner).compositePK;
+}
+
+function load(
+  { seam, shapes }: LoadContext,
+  em: EntityManager,
+  calls: readonly CollectionCall[],
+  shape: CollectionShape,
+  keeperOf: KeeperOf,
+): Promise<number> {
+  const loaded = (): Promise<number> => loadCollections(seam, em, calls, shape, keeperOf);
+  if (!shape.limited) {
+    return loaded();
+  }
+  return seam.interceptor.rewriting(
+    async (query, target) =>
+      target.send(
+        (await limitByIndex(
+          query,
+          table => shapes.factsOf(table, target),
+          date => seam.formatDate(date),
+        )) ?? query,
+      ),
+    loaded,
+  );
 }
 
 function validCount(collection: AnyCollection, options: LoadOptions, name: 'limit' | 'offset'): number | undefined {

@@ -15,11 +15,13 @@ export class OptionsError extends Error {
 }
 
 /**
- * Why a lazy load could not be batched:
+ * Why a read could not be batched:
  * - `CLOSED`: the ORM was closed;
  * - `DETACHED`: `em.clear()` removed the entity from its EntityManager;
  * - `FOREIGN_ENTITY`: the entity belongs to another ORM;
- * - `ARGUMENT`: `limit` or `offset` of a collection load is not a whole number of zero or more;
+ * - `ARGUMENT`: an argument breaks its contract: `limit` or `offset` of a collection load, the property of an aggregate, the size or order of a page;
+ * - `CURSOR`: a cursor is not one of this page's entity and order;
+ * - `NOT_REGISTERED`: `batch(em)` was given an EntityManager whose ORM has no `batchLoader()`;
  * - `TRANSACTION_ABORTED`: another load of the batch failed inside a transaction, and PostgreSQL aborts all of it;
  * - `TRANSACTION_ENDED`: the transaction was over before the load was sent;
  * - `UNBATCHED`: one query of its shape too many was about to be sent by itself (`onUnbatched: 'throw'`).
@@ -29,6 +31,8 @@ export type BatchLoaderErrorCode =
   | 'DETACHED'
   | 'FOREIGN_ENTITY'
   | 'ARGUMENT'
+  | 'CURSOR'
+  | 'NOT_REGISTERED'
   | 'TRANSACTION_ABORTED'
   | 'TRANSACTION_ENDED'
   | 'UNBATCHED';

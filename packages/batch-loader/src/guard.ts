@@ -1,9 +1,9 @@
 import type { EntityManager } from '@mikro-orm/core';
-import type { BatchEvent } from './batch-channel.ts';
 import { optionsShape, structureOf } from './call-shape.ts';
 import { type Trace, callSite, captureTrace } from './call-site.ts';
 import { BatchLoaderError } from './errors.ts';
 import type { OnUnbatched } from './options.ts';
+import type { LazyKind } from './volunteers.ts';
 
 /** A user's own call of the EntityManager, noted when it was made. */
 export interface NotedCall {
@@ -16,6 +16,13 @@ export interface NotedCall {
   readonly trace: Trace | undefined;
   /** Whether it has sent its statement: what it populates afterwards belongs to it. */
   sent: boolean;
+}
+
+/** What is loaded lazily. */
+export interface LazyLoad {
+  readonly kind: LazyKind;
+  readonly entity: string;
+  readonly relation?: string;
 }
 
 interface ShapeCount {
@@ -81,7 +88,7 @@ export class Guard {
   sendsAlone(
     scope: object,
     window: object,
-    { kind, entity, relation }: Pick<BatchEvent, 'kind' | 'entity' | 'relation'>,
+    { kind, entity, relation }: LazyLoad,
     options: object,
     trace: Trace | undefined,
   ): BatchLoaderError | undefined {

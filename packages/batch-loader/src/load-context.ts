@@ -1,4 +1,4 @@
-import type { EntityManager } from '@mikro-orm/core';
+import type { EntityManager, MikroORM } from '@mikro-orm/core';
 import type { BatchChannel, BatchEvent } from './batch-channel.ts';
 import type { KeyOf } from './batch-key.ts';
 import { BatchLoaderError } from './errors.ts';
@@ -9,19 +9,24 @@ import type { Seam } from './seam.ts';
 import { blameOf, isDatabaseError, isOfItsSize } from './seam/blame.ts';
 import { type Entity, type LoadOptions, managerOf, metadataOf, serializedKey } from './seam/entity.ts';
 import { scopeOf, traceOf } from './seam/guard-layer.ts';
-import { type Volunteers, runAlongside } from './volunteers.ts';
+import { type LazyKind, type Volunteers, runAlongside } from './volunteers.ts';
+import type { ShapeKnowledge } from './shape/shape-knowledge.ts';
 
 /** What the loads of one ORM share. */
 export interface LoadContext {
+  readonly orm: MikroORM;
   readonly seam: Seam;
   readonly channel: BatchChannel;
   readonly keyOf: KeyOf;
+  readonly shapes: ShapeKnowledge;
   /** The most keys in one statement. */
   readonly maxBatchSize: number;
   /** With `peers`: what was not asked for. */
   readonly volunteers: Volunteers | undefined;
   /** With `onUnbatched`. */
   readonly guard: Guard | undefined;
+  /** The most rows that one merged statement returns. */
+  readonly maxRows: number;
   /** The queue of a fork, made on first use. */
   queueOf(em: EntityManager): ForkQueue<EntityManager>;
 }
@@ -78,11 +83,18 @@ function named(entity: Entity): string {
 
 /** A statement for some items: reads for all of them and says how many rows came. */
 export interface StatementFor<Item> {
-  readonly event: Pick<BatchEvent, 'kind' | 'entity' | 'relation'>;
+  readonly event: Pick<BatchEvent, 'kind' | 'entity' | 'relation' | 'strategy' | 'reason'>;
   /** Calls that the items stand for. */
   keys(items: readonly Item[]): number;
   run(items: readonly Item[]): Promise<number>;
-  /** What the volunteer is known by, if the item is one. */
+  /** Of a lazy load: what peers and the guard have to know. */
+  readonly lazy?: LazyStatement<Item>;
+}
+
+/** A statement of lazy loads. */
+export interface LazyStatement<Item> {
+  readonly kind: LazyKind;
+  /** What an item is known by, if it is a volunteer. */
   volunteer(item: Item): object;
   /** Options of the only call of the batch; `undefined` if it has several. */
   readonly alone: LoadOptions | undefined;
@@ -116,15 +128,16 @@ export async function runStatement<Item extends object>(
     );
     return new Map(items.map(item => [item, error]));
   }
-  if (context.guard !== undefined && statement.alone !== undefined) {
-    const { alone } = statement;
-    const error = context.guard.sendsAlone(scopeOf(em), segment, statement.event, alone, traceOf(alone));
+  const { lazy } = statement;
+  if (context.guard !== undefined && lazy?.alone !== undefined) {
+    const { kind, alone } = lazy;
+    const error = context.guard.sendsAlone(scopeOf(em), segment, { ...statement.event, kind }, alone, traceOf(alone));
     if (error !== undefined) {
       return new Map(items.map(item => [item, error]));
     }
   }
   const cameAlong = (item: Item): boolean =>
-    context.volunteers?.has(statement.event.kind, statement.volunteer(item)) ?? false;
+    lazy !== undefined && context.volunteers?.has(lazy.kind, lazy.volunteer(item)) === true;
   const attempt = async (part: readonly Item[]): Promise<void> => {
     const sentAt = performance.now();
     let rows = 0;

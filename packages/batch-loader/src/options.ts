@@ -23,6 +23,13 @@ export interface BatchLoaderOptions {
    */
   maxBatchSize?: number | undefined;
   /**
+   * The most rows that one merged statement of `batch(em)` returns; calls whose rows do not fit are read by further
+   * statements. A single call is never cut: it returns what it would alone.
+   *
+   * @default 50000
+   */
+  maxRows?: number | undefined;
+  /**
    * Whether the first lazy load on an entity loads the same for those that came out of the same result, so that a plain
    * `for … await` loop is one query. `max`: the most entities that remember each other.
    *
@@ -64,13 +71,14 @@ export type OnUnbatched = 'ignore' | 'warn' | 'throw';
 export interface ResolvedOptions {
   readonly batchWindow: BatchWindow;
   readonly maxBatchSize: number;
+  readonly maxRows: number;
   /** `undefined`: entities have no peers. */
   readonly peers: { readonly max: number } | undefined;
   readonly onUnbatched: OnUnbatched;
   readonly threshold: number;
 }
 
-const KNOWN = ['batchWindow', 'maxBatchSize', 'peers', 'onUnbatched', 'threshold'];
+const KNOWN = ['batchWindow', 'maxBatchSize', 'maxRows', 'peers', 'onUnbatched', 'threshold'];
 const ON_UNBATCHED: readonly unknown[] = ['ignore', 'warn', 'throw'];
 const MAX_PEERS = 1_000;
 
@@ -89,7 +97,8 @@ export function resolveOptions(options: BatchLoaderOptions = {}): ResolvedOption
   }
   return Object.freeze({
     batchWindow: validBatchWindow(options.batchWindow),
-    maxBatchSize: validMaxBatchSize(options.maxBatchSize),
+    maxBatchSize: validCount('maxBatchSize', options.maxBatchSize, 5_000),
+    maxRows: validCount('maxRows', options.maxRows, 50_000),
     peers: validPeers(options.peers),
     onUnbatched: validOnUnbatched(options.onUnbatched),
     threshold: validThreshold(options.threshold),
@@ -109,14 +118,14 @@ function validBatchWindow(value: BatchWindow | undefined): BatchWindow {
   return value;
 }
 
-function validMaxBatchSize(value: number | undefined): number {
+function validCount(name: string, value: number | undefined, byDefault: number): number {
   if (value === undefined) {
-    return 5_000;
+    return byDefault;
   }
   if (typeof value !== 'number' || !(Number.isInteger(value) || value === Infinity) || value < 1) {
     throw new OptionsError(
-      'maxBatchSize',
-      `batchLoader({ maxBatchSize }) must be a whole number of at least 1, or Infinity, but got: ${shown(value)}. Leave it out for 5000.`,
+      name,
+      `batchLoader({ ${name} }) must be a whole number of at least 1, or Infinity, but got: ${shown(value)}. Leave it out for ${byDefault}.`,
     );
   }
   return value;

@@ -1,5 +1,4 @@
 import type { EntityManager, MikroORM } from '@mikro-orm/core';
-import type { BatchEvent } from './batch-channel.ts';
 import { type KeyOf, optionsKey } from './batch-key.ts';
 import { type CollectionContents, isEmptyCondition } from './collection-contents.ts';
 import { type CollectionStates, sharesLimit } from './collection-loads.ts';
@@ -34,7 +33,7 @@ import {
 } from './seam/peer-entities.ts';
 import { layPeersOver } from './seam/peer-layer.ts';
 import { isOneToMany, orderOf, relationOf } from './seam/relation.ts';
-import { Volunteers } from './volunteers.ts';
+import { type LazyKind, Volunteers } from './volunteers.ts';
 
 /** Puts what was read into the collection that it was read for. */
 type Fill = () => void;
@@ -47,7 +46,7 @@ interface Place {
 
 /** What a call asks for, and what it brings along. */
 interface Ask<Item extends object> extends Place {
-  readonly kind: BatchEvent['kind'];
+  readonly kind: LazyKind;
   readonly group: PeerGroup | undefined;
   readonly key: string;
   /** What calls have in common that differ in values only; `undefined` if what is read stays where the next call finds it. */

@@ -74,8 +74,7 @@ async function run(
       const errors = await runStatement(context, em, segment, chunk, {
         event: { kind: 'reference', entity: meta.className },
         keys: part => (part.length === byKey.size ? calls : part.length),
-        volunteer: entity => entity,
-        alone: calls === 1 ? asked : undefined,
+        lazy: { kind: 'reference', volunteer: entity => entity, alone: calls === 1 ? asked : undefined },
         run: async part => {
           const rows = await em.find(meta.class, primaryKeyCondition(meta, part) as never, options as never);
           for (const row of rows as Entity[]) {

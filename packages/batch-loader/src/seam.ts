@@ -8,8 +8,10 @@ import {
   helper,
 } from '@mikro-orm/core';
 import type { Segment, Surroundings } from './fork-queue.ts';
+import { type Batching, batching } from './seam/batching.ts';
 import type { AnyCollection, Entity, LoadOptions } from './seam/entity.ts';
 import { letDriverCountByGroup } from './seam/grouped-count.ts';
+import { Interceptor } from './seam/intercept.ts';
 import { holdsOther, reloadWhatHoldsOther } from './seam/reload.ts';
 
 /*
@@ -37,6 +39,8 @@ export interface Loaders {
 
 /** What the loader does in place of MikroORM. `em` is always the fork that the call resolves to. */
 export interface Takeover {
+  /** What answers `batch(em)`. */
+  readonly batching: Batching;
   /** The loaders for calls that are made now. */
   loaders(em: EntityManager): Loaders;
   populate(em: EntityManager, entities: readonly Entity[], hints: unknown, options: LoadOptions): Promise<void>;
@@ -63,9 +67,13 @@ const SUSPENDING: ReadonlySet<string | undefined> = new Set<string | undefined>(
 const lone = Symbol('@mikrokit/batch-loader lone');
 
 /** MikroORM's own methods, which the takeover runs its statements with. */
-interface Lone {
+export interface Lone {
+  find(entityName: unknown, where: unknown, options: LoadOptions): Promise<Entity[]>;
   findOne(entityName: unknown, where: unknown, options: LoadOptions): Promise<Entity | null>;
+  count(entityName: unknown, where: unknown, options: LoadOptions): Promise<number>;
   populate(entities: readonly Entity[], hints: unknown, options: LoadOptions): Promise<unknown>;
+  /** The entity that `em.findOne()` would return without asking the database. */
+  known(entityName: unknown, where: unknown, options: LoadOptions): Entity | undefined;
 }
 
 type EntityManagerClass = new (...args: unknown[]) => EntityManager;
@@ -92,6 +100,7 @@ interface Running {
 
 /** The seam of one ORM. */
 export class Seam {
+  readonly interceptor: Interceptor = new Interceptor();
   readonly #orm: MikroORM;
   readonly #marks = new ForkMarks();
   readonly #running = new AsyncLocalStorage<Running>();
@@ -111,6 +120,27 @@ export class Seam {
     reloadWhatHoldsOther();
     this.#noticeClose();
     letDriverCountByGroup(this.#orm);
+    this.interceptor.install(this.#orm);
+  }
+
+  /** MikroORM's own methods of a fork. */
+  lone(em: EntityManager): Lone {
+    return loneOf(em);
+  }
+
+  /** The tables of all entities, quoted as MikroORM quotes them in statements. */
+  tableNames(): string[] {
+    const platform = this.#orm.driver.getPlatform();
+    return [...this.#orm.getMetadata().getAll().values()]
+      .filter(meta => (meta.tableName as string | undefined) !== undefined && !meta.embeddable && !meta.virtual)
+      .map(({ schema, tableName }) =>
+        platform.quoteIdentifier(schema === undefined || schema === '*' ? tableName : `${schema}.${tableName}`),
+      );
+  }
+
+  /** A Date as MikroORM writes it into a statement. */
+  formatDate(date: Date): string {
+    return (this.#orm.driver.getPlatform() as unknown as { formatDate(date: Date): string }).formatDate(date);
   }
 
   /** Whether `orm.close()` was called. */
@@ -218,6 +248,7 @@ export class Seam {
   /** The EM mixin: every entry point of a lazy load, and every change of what a load returns. */
   #mixin(Base: EntityManagerClass, takeover: Takeover): EntityManagerClass {
     const marks = this.#marks;
+    const { interceptor } = this;
     const flushes = this.#flushes;
     const facadesOf = new WeakMap<Loaders, Facades>();
     const isRunningFor = (em: EntityManager): boolean => this.isRunningFor(em);
@@ -247,8 +278,14 @@ export class Seam {
       readonly [holdsOther] = (collection: AnyCollection, options: LoadOptions): boolean =>
         takeover.holdsOther(collection, options);
 
+      readonly [batching]: Batching = takeover.batching;
+
       readonly [lone]: Lone = {
-        findOne: (entityName, where, options) => super.findOne(entityName, where, options),
+        find: (entityName, where, options) => this.#isolated(options, () => super.find(entityName, where, options)),
+        findOne: (entityName, where, options) =>
+          this.#isolated(options, () => super.findOne(entityName, where, options)),
+        count: (entityName, where, options) => super.count(entityName, where, options),
+        known: (entityName, where, options) => this.#known(entityName, where, options),
         populate: (entities, hints, options) => super.populate(entities, hints, options),
       };
 
@@ -274,11 +311,11 @@ export class Seam {
         ) {
           return takeover.loaders(this.getContext()).reference(where, options);
         }
-        return this.#isolated(options, () => super.findOne(entityName, where, options));
+        return this.#beside(() => this.#isolated(options, () => super.findOne(entityName, where, options)));
       }
 
       override find(entityName: unknown, where: unknown, options: LoadOptions = {}): Promise<Entity[]> {
-        return this.#isolated(options, () => super.find(entityName, where, options));
+        return this.#beside(() => this.#isolated(options, () => super.find(entityName, where, options)));
       }
 
       override async populate(entities: unknown, hints: unknown, options: LoadOptions = {}): Promise<unknown> {
@@ -320,9 +357,10 @@ export class Seam {
         super.schema = schema;
       }
 
+      // Filters may ask the database themselves.
       override applyFilters(...args: unknown[]): unknown {
         const frozen = frozenOf(this.getContext(false));
-        return frozen ? frozen.applyFilters(...args) : super.applyFilters(...args);
+        return interceptor.outside(() => (frozen ? frozen.applyFilters(...args) : super.applyFilters(...args)));
       }
 
       override prepareOptions(...args: unknown[]): unknown {
@@ -338,6 +376,10 @@ export class Seam {
       // A batch runs its statements at once, and each may flush first. MikroORM queues concurrent flushes, but forgets the
       // queue when one fails: those behind it would never end. So they are not concurrent.
       override async tryFlush(entityName: unknown, options: unknown): Promise<void> {
+        return interceptor.outside(() => this.#tryFlush(entityName, options));
+      }
+
+      async #tryFlush(entityName: unknown, options: unknown): Promise<void> {
         const em = this.getContext();
         if (!isRunningFor(em) || !em.getUnitOfWork().shouldAutoFlush(em.getMetadata().get(entityName as never))) {
           return super.tryFlush(entityName, options);
@@ -348,6 +390,11 @@ export class Seam {
           flush.catch(() => undefined),
         );
         return flush;
+      }
+
+      // A statement that is only looked at needs no transaction for its session context.
+      override withSessionContext(transaction: unknown, run: (transaction: unknown) => unknown, on?: unknown): unknown {
+        return interceptor.dry ? run(transaction) : super.withSessionContext(transaction, run, on);
       }
 
       // A flush's hooks may load, and the flush waits for them: what they load must not wait for the flush.
@@ -412,6 +459,22 @@ export class Seam {
         return fork;
       }
 
+      /** Runs what a call asks the fork for on the way, apart from the statement of the call itself. */
+      #beside<T>(run: () => T): T {
+        return marks.throwaway.has(this as unknown as EntityManager) ? run() : interceptor.outside(run);
+      }
+
+      #known(entityName: unknown, where: unknown, options: LoadOptions): Entity | undefined {
+        const em = this.getContext() as unknown as UntypedEntityManager;
+        const prepared = em.prepareOptions(options) as LoadOptions;
+        const uow = (em as unknown as EntityManager).getUnitOfWork(false);
+        const entity = uow.tryGetById(entityName as never, where as never, prepared['schema'] as string | undefined);
+        return entity &&
+          (!helper(entity).__managed || !em.shouldRefresh(helper(entity).__meta, entity as Entity, prepared))
+          ? (entity as Entity)
+          : undefined;
+      }
+
       #forksForItself = false;
 
       // With disableIdentityMap a find runs on a fork that MikroORM makes, synchronously, and clears afterwards.
@@ -474,6 +537,9 @@ interface UntypedEntityManager {
   getDataLoader(type: string): Promise<LoaderFacade>;
   findOne(entityName: unknown, where: unknown, options?: LoadOptions): Promise<Entity | null>;
   find(entityName: unknown, where: unknown, options?: LoadOptions): Promise<Entity[]>;
+  count(entityName: unknown, where?: unknown, options?: LoadOptions): Promise<number>;
+  shouldRefresh(meta: unknown, entity: Entity, options: LoadOptions): boolean;
+  withSessionContext(transaction: unknown, run: (transaction: unknown) => unknown, on?: unknown): unknown;
   populate(entities: unknown, hints: unknown, options?: LoadOptions): Promise<unknown>;
   setFilterParams(...args: unknown[]): void;
   addFilter(...args: unknown[]): void;

@@ -1,24 +1,25 @@
-import type { BatchEvent } from './batch-channel.ts';
+/** Loads that bring peers along, as `BatchEvent` names them. */
+export type LazyKind = 'reference' | 'collection' | 'count' | 'property';
 
 /** What nobody has asked for yet, and is loaded because a peer was: entities, or collections. */
 export class Volunteers {
-  readonly #volunteers: Readonly<Record<BatchEvent['kind'], WeakSet<object>>> = {
+  readonly #volunteers: Readonly<Record<LazyKind, WeakSet<object>>> = {
     reference: new WeakSet(),
     collection: new WeakSet(),
     count: new WeakSet(),
     property: new WeakSet(),
   };
 
-  add(kind: BatchEvent['kind'], item: object): void {
+  add(kind: LazyKind, item: object): void {
     this.#volunteers[kind].add(item);
   }
 
   /** To be called when it is asked for after all, or was loaded. */
-  delete(kind: BatchEvent['kind'], item: object): void {
+  delete(kind: LazyKind, item: object): void {
     this.#volunteers[kind].delete(item);
   }
 
-  has(kind: BatchEvent['kind'], item: object): boolean {
+  has(kind: LazyKind, item: object): boolean {
     return this.#volunteers[kind].has(item);
   }
 }

@@ -1,12 +1,16 @@
 // What a user's own file may look like, compiled against the tarball with the declarations of libraries checked.
 import {
+  batch,
   batchLoader,
   BatchLoaderError,
   type BatchLoaderErrorCode,
   type BatchLoaderOptions,
   OptionsError,
+  type Page,
 } from '@mikrokit/batch-loader';
-import { defineConfig, defineEntity, MikroORM, p } from '@mikro-orm/postgresql';
+import { aggregate, connection, hints, relation, resolveReference } from '@mikrokit/batch-loader/graphql';
+import { defineConfig, defineEntity, type EntityManager, MikroORM, p } from '@mikro-orm/postgresql';
+import type { GraphQLResolveInfo } from 'graphql';
 
 const AuthorSchema = defineEntity({
   name: 'Author',
@@ -40,6 +44,49 @@ export async function titles(): Promise<string[]> {
 export async function firstTitles(authors: readonly Author[], limit: number): Promise<Book[][]> {
   return await Promise.all(authors.map(author => author.books.loadItems({ limit, orderBy: { title: 'asc' } })));
 }
+
+/** Any read, batched. */
+export async function latest(
+  em: EntityManager,
+  authors: readonly Author[],
+): Promise<[Book[][], Page<Book>, number | null]> {
+  const b = batch(em);
+  const lists = await Promise.all(
+    authors.map(author => b.find(Book, { author }, { orderBy: { id: 'desc' }, limit: 3 })),
+  );
+  return [lists, await b.page(Book, {}, { first: 20, orderBy: { title: 'asc' } }), await b.max(Book, 'id')];
+}
+
+/** Hints leave the type of what is found as it is. */
+export async function booksFor(info: GraphQLResolveInfo, em: EntityManager): Promise<Book[]> {
+  return await em.find(Book, { author: { name: 'Ada' } }, { ...hints(info, Book), orderBy: { title: 'asc' } });
+}
+
+/** Resolvers take their entities from classes, and arguments and context from whoever writes them. */
+export const resolvers = {
+  Author: {
+    __resolveReference: resolveReference(Author),
+    books: relation(Author, 'books', {
+      find: ({ title, limit }: { title?: string; limit?: number }) => ({
+        where: { title },
+        orderBy: { id: 'asc' },
+        limit,
+      }),
+    }),
+    shelf: connection(Author, 'books', { find: () => ({ orderBy: { title: 'asc' } }), defaultSize: 20, maxSize: 100 }),
+    bookCount: aggregate(Author, 'books', 'count'),
+    lastBook: aggregate(
+      Author,
+      'books',
+      { max: 'title' },
+      { em: (context: { orm: MikroORM }) => context.orm.em.fork() },
+    ),
+  },
+  Book: { author: relation(Book, 'author') },
+};
+
+// @ts-expect-error a property that does not exist is caught by the compiler
+relation(Author, 'booklets');
 
 export function codeOf(error: unknown): BatchLoaderErrorCode | undefined {
   return error instanceof BatchLoaderError ? error.code : undefined;

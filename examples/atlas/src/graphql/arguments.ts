@@ -1,6 +1,6 @@
 import { GraphQLError } from 'graphql';
 
-const MAX_LIMIT = 1_000;
+export const MAX_LIMIT = 1_000;
 
 export interface Page {
   limit: number;
@@ -8,14 +8,18 @@ export interface Page {
 }
 
 /** The part of a list that was asked for. Throws when it is none, or so large that it can only be a mistake. */
-export function page({ limit, offset }: Page): Page {
-  if (limit < 1 || limit > MAX_LIMIT) {
-    throw badInput(`limit must be from 1 to ${MAX_LIMIT}, but got: ${limit}. Use offset to read on.`);
+export function page(args: Page): Page {
+  if (args.offset < 0) {
+    throw badInput(`offset must be 0 or more, but got: ${args.offset}.`);
   }
-  if (offset < 0) {
-    throw badInput(`offset must be 0 or more, but got: ${offset}.`);
+  return { limit: limit(args.limit, 'Use offset to read on.'), offset: args.offset };
+}
+
+export function limit(items: number, remedy = 'Ask for less.'): number {
+  if (items < 1 || items > MAX_LIMIT) {
+    throw badInput(`limit must be from 1 to ${MAX_LIMIT}, but got: ${items}. ${remedy}`);
   }
-  return { limit, offset };
+  return items;
 }
 
 /** A day that exists, as `2026-11-20`. */

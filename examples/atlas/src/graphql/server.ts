@@ -1,7 +1,8 @@
 import type { RequestListener } from 'node:http';
-import type { ExecutionResult } from 'graphql';
+import { GraphQLError, type ExecutionResult } from 'graphql';
 import type { MikroORM } from '@mikro-orm/postgresql';
-import { createYoga, type Plugin } from 'graphql-yoga';
+import { createYoga, maskError, type Plugin } from 'graphql-yoga';
+import { BatchLoaderError } from '@mikrokit/batch-loader';
 import type { Servers } from '../database/servers.ts';
 import { ADD_VISIT, QUERIES } from '../queries.ts';
 import { recordSql } from '../sql-log.ts';
@@ -19,6 +20,7 @@ export function createHandler(orm: MikroORM, servers: Servers): RequestListener 
     logging: 'warn',
     // The page is on the same address: no other site has any business here.
     cors: false,
+    maskedErrors: { maskError: (error, message) => clientError(error) ?? maskError(error, message) },
     context: () => ({ em: orm.em.fork(), written: servers.caughtUp }),
     graphiql: { title: 'Atlas', defaultQuery: QUERIES[0]!.document, defaultTabs: [...QUERIES, addVisit].map(tab) },
     // The page that Yoga has by default loads its scripts from a CDN; this one carries them. Nine megabytes, so it is
@@ -39,6 +41,18 @@ const addVisit = { document: ADD_VISIT, variables: JSON.stringify({ traveller: 1
 
 function tab({ document, variables }: { document: string; variables?: string }): { query: string; variables?: string } {
   return { query: document, ...(variables === undefined ? {} : { variables }) };
+}
+
+/** A cursor or a page that cannot be is the client's business, unlike any other error that we did not expect. */
+function clientError(error: unknown): Error | undefined {
+  if (!(error instanceof GraphQLError && error.originalError instanceof BatchLoaderError)) {
+    return undefined;
+  }
+  const { code, message } = error.originalError;
+  const { nodes = null, path = null } = error;
+  return code === 'CURSOR' || code === 'ARGUMENT'
+    ? new GraphQLError(message, { nodes, path, extensions: { code: 'BAD_USER_INPUT' } })
+    : undefined;
 }
 
 /** Adds to each answer the statements it took, so that one sees in GraphiQL what a query costs. */

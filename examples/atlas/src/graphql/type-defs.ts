@@ -49,7 +49,29 @@ export const typeDefs = /* GraphQL */ `
     neighbourCount: Int!
     "Largest first."
     cities(limit: Int! = 10, offset: Int! = 0, minPopulation: Int! = 0): [City!]!
+    "From A to Z, a page at a time: on from 'pageInfo.endCursor' of the last one."
+    cityPages(first: Int! = 10, after: String, startsWith: String, minPopulation: Int! = 0): CityConnection!
     cityCount: Int!
+  }
+
+  type CityConnection {
+    edges: [CityEdge!]!
+    nodes: [City!]!
+    pageInfo: PageInfo!
+    "On all pages."
+    totalCount: Int!
+  }
+
+  type CityEdge {
+    node: City!
+    cursor: String!
+  }
+
+  type PageInfo {
+    startCursor: String
+    endCursor: String
+    hasNextPage: Boolean!
+    hasPreviousPage: Boolean!
   }
 
   type City {
@@ -60,6 +82,8 @@ export const typeDefs = /* GraphQL */ `
     latitude: Float!
     longitude: Float!
     country: Country!
+    "Those of its country that come next in size."
+    smaller(limit: Int! = 3): [City!]!
     "Latest first."
     visits(limit: Int! = 10, offset: Int! = 0): [Visit!]!
     visitCount: Int!

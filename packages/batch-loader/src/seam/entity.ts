@@ -1,4 +1,4 @@
-import { type Collection, type EntityManager, type EntityMetadata, helper } from '@mikro-orm/core';
+import { type Collection, type EntityManager, type EntityMetadata, Reference, Utils, helper } from '@mikro-orm/core';
 
 /** Options of a load as they reach the seam: MikroORM's own types differ by call, their union is this. */
 export type LoadOptions = Record<string, unknown>;
@@ -32,4 +32,20 @@ export function hasPrimaryKey(entity: Entity): boolean {
 /** The key by which the identity map knows the entity. */
 export function serializedKey(entity: Entity): string {
   return helper(entity).getSerializedPrimaryKey();
+}
+
+/** The key of an entity or reference, if it is a single plain one: what a condition on the entity compares with. */
+export function simpleKeyOf(value: object): string | number | bigint | undefined {
+  const entity: unknown = Reference.unwrapReference(value);
+  if (!Utils.isEntity<Entity>(entity, true)) {
+    return undefined;
+  }
+  const wrapped = helper(entity);
+  if (wrapped.__meta.compositePK || !wrapped.hasPrimaryKey()) {
+    return undefined;
+  }
+  const key: unknown = wrapped.getPrimaryKey();
+  return typeof key === 'string' || typeof key === 'bigint' || (typeof key === 'number' && Number.isInteger(key))
+    ? key
+    : undefined;
 }
