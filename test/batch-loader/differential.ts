@@ -1,5 +1,5 @@
 import type { EntityManager, MikroORM } from '@mikro-orm/core';
-import { batchLoader } from '@mikrokit/batch-loader';
+import { type BatchLoaderOptions, batchLoader } from '@mikrokit/batch-loader';
 import { expect } from 'vitest';
 import { openDatabase } from '../harness/database.ts';
 import { openOrm } from '../harness/orm.ts';
@@ -25,11 +25,15 @@ export interface Totals {
 }
 
 /** Makes at least `atLeast` random calls on random data, and compares each with the same call alone. */
-export async function compareWithLoneCalls(random: Random, atLeast: number): Promise<Totals> {
+export async function compareWithLoneCalls(
+  random: Random,
+  atLeast: number,
+  options: BatchLoaderOptions = {},
+): Promise<Totals> {
   const totals: Totals = { calls: 0, statements: 0, dirtyAlone: new Set() };
   const { url } = await openDatabase();
   const plain = await openOrm({ url, entities: ENTITIES });
-  const batched = await openOrm({ url, entities: ENTITIES, extensions: [batchLoader()] });
+  const batched = await openOrm({ url, entities: ENTITIES, extensions: [batchLoader(options)] });
   await plain.schema.create();
   await fillLibrary(plain, random.next);
   using recorder = recordQueries(batched);

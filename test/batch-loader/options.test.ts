@@ -47,7 +47,10 @@ describe('the factory refuses, at once,', () => {
 
   test.each(['maxbatchsize', 'batchwindow', 'cache', '', '__proto__x'])("an unknown option: '%s'", name => {
     expect(refusal({ [name]: undefined })).toEqual(
-      refused(name, `batchLoader() has no option '${name}'. Its options are: batchWindow, maxBatchSize, maxRows.`),
+      refused(
+        name,
+        `batchLoader() has no option '${name}'. Its options are: batchWindow, maxBatchSize, maxRows, peers, onUnbatched, threshold.`,
+      ),
     );
   });
 
@@ -95,8 +98,97 @@ describe('the factory refuses, at once,', () => {
   });
 });
 
+describe('the factory refuses, at once, too,', () => {
+  const peers: [unknown, string][] = [
+    [null, 'null'],
+    [0, '0'],
+    [1000, '1000'],
+    ['true', "'true'"],
+    [[], '[]'],
+    [() => true, '[Function (anonymous)]'],
+  ];
+  test.each(peers)('peers of %o', (value, shown) => {
+    expect(refusal({ peers: value })).toEqual(
+      refused(
+        'peers',
+        `batchLoader({ peers }) must be true, false or { max }, but got: ${shown}. Leave it out for no peers.`,
+      ),
+    );
+  });
+
+  test.each(['maximum', 'size', ''])("an unknown option of peers: '%s'", name => {
+    expect(refusal({ peers: { [name]: 5 } })).toEqual(
+      refused(`peers.${name}`, `batchLoader({ peers }) has no option '${name}'. Its options are: max.`),
+    );
+  });
+
+  const sizes: [unknown, string][] = [
+    [1, '1'],
+    [0, '0'],
+    [-5, '-5'],
+    [2.5, '2.5'],
+    [NaN, 'NaN'],
+    [Infinity, 'Infinity'],
+    ['10', "'10'"],
+    [10n, '10n'],
+    [null, 'null'],
+  ];
+  test.each(sizes)('a max of %o', (max, shown) => {
+    expect(refusal({ peers: { max } })).toEqual(
+      refused(
+        'peers.max',
+        `batchLoader({ peers: { max } }) must be a whole number of at least 2, but got: ${shown}. Leave it out for 1000.`,
+      ),
+    );
+  });
+
+  const modes: [unknown, string][] = [
+    ['raise', "'raise'"],
+    ['Warn', "'Warn'"],
+    ['', "''"],
+    [true, 'true'],
+    [null, 'null'],
+    [['warn'], "[ 'warn' ]"],
+  ];
+  test.each(modes)('an onUnbatched of %o', (onUnbatched, shown) => {
+    expect(refusal({ onUnbatched })).toEqual(
+      refused(
+        'onUnbatched',
+        `batchLoader({ onUnbatched }) must be 'ignore', 'warn' or 'throw', but got: ${shown}. Leave it out for 'ignore'.`,
+      ),
+    );
+  });
+
+  const thresholds: [unknown, string][] = [
+    [0, '0'],
+    [-1, '-1'],
+    [1.5, '1.5'],
+    [NaN, 'NaN'],
+    [Infinity, 'Infinity'],
+    ['10', "'10'"],
+    [10n, '10n'],
+    [null, 'null'],
+    [true, 'true'],
+  ];
+  test.each(thresholds)('a threshold of %o', (threshold, shown) => {
+    expect(refusal({ threshold })).toEqual(
+      refused(
+        'threshold',
+        `batchLoader({ threshold }) must be a whole number of at least 1, but got: ${shown}. Leave it out for 10.`,
+      ),
+    );
+  });
+});
+
 describe('the options resolve', () => {
-  const defaults = { batchWindow: 'immediate', maxBatchSize: 5_000, maxRows: 50_000 };
+  const defaults = {
+    batchWindow: 'immediate',
+    maxBatchSize: 5_000,
+    maxRows: 50_000,
+    peers: undefined,
+    onUnbatched: 'ignore',
+    threshold: 10,
+  };
 
   test.each([[undefined], [{}], [{ batchWindow: undefined, maxBatchSize: undefined }]])(
     '%o to the defaults',
@@ -111,6 +203,15 @@ describe('the options resolve', () => {
     expect(resolveOptions({ batchWindow: window })).toEqual({ ...defaults, batchWindow: window });
     expect(resolveOptions({ maxBatchSize: 1 })).toEqual({ ...defaults, maxBatchSize: 1 });
     expect(resolveOptions({ maxBatchSize: Infinity })).toEqual({ ...defaults, maxBatchSize: Infinity });
+    expect(resolveOptions({ peers: false })).toEqual(defaults);
+    expect(resolveOptions({ peers: true })).toEqual({ ...defaults, peers: { max: 1_000 } });
+    expect(resolveOptions({ peers: {} })).toEqual({ ...defaults, peers: { max: 1_000 } });
+    expect(resolveOptions({ peers: { max: 2 } })).toEqual({ ...defaults, peers: { max: 2 } });
+    expect(resolveOptions({ onUnbatched: 'throw', threshold: 1 })).toEqual({
+      ...defaults,
+      onUnbatched: 'throw',
+      threshold: 1,
+    });
   });
 
   test('to a frozen copy: what is done to the options later has no effect', () => {

@@ -5,7 +5,7 @@ import { rawFragment } from '../../packages/batch-loader/src/seam/condition.ts';
 import { openDatabase } from '../harness/database.ts';
 import { openOrm } from '../harness/orm.ts';
 import { queryOnce } from '../harness/pg-query.ts';
-import { Author, Book, ENTITIES } from './library.ts';
+import { Author, Book, Copy, ENTITIES } from './library.ts';
 
 /*
  * What once went wrong, each found by trying to break it.
@@ -84,4 +84,19 @@ test('em.populate([entity of another ORM]) is refused', async () => {
 test('a hole in an array is not nothing', () => {
   const keyOf = createKeyOf(rawFragment);
   expect(keyOf(Object.assign([], { length: 1 }))).not.toBe(keyOf([]));
+});
+
+test('a limit counts per owner where owners share the first column of their key', async () => {
+  const orm = await open('here');
+  await orm.em.getConnection().execute(`
+    insert into copy select 1, n, 'shelf' from generate_series(1, 3) n;
+    insert into copy_marks (copy_book_id, copy_number, tag_id) select 1, n, 1 from generate_series(1, 3) n;
+    insert into loan (id, copy_book_id, copy_number) select n, 1, n from generate_series(1, 3) n;
+  `);
+  const copies = await orm.em.fork().find(Copy, {});
+  const lists = await Promise.all([
+    ...copies.map(copy => copy.marks.loadItems({ limit: 1 })),
+    ...copies.map(copy => copy.loans.loadItems({ limit: 1 })),
+  ]);
+  expect(lists.map(list => list.length)).toEqual([1, 1, 1, 1, 1, 1]);
 });

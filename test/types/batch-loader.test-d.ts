@@ -144,6 +144,7 @@ export function errorsAndEvents(): void {
     | 'NOT_REGISTERED'
     | 'TRANSACTION_ABORTED'
     | 'TRANSACTION_ENDED'
+    | 'UNBATCHED'
   >();
   expectTypeOf<BatchLoaderError['code']>().toEqualTypeOf<BatchLoaderErrorCode>();
   expectTypeOf<BatchLoaderError['name']>().toEqualTypeOf<'BatchLoaderError'>();

@@ -20,6 +20,8 @@ export interface BatchEvent {
   readonly keys: number;
   /** Entities or owners asked for, without repetition. */
   readonly distinct: number;
+  /** Of these, how many nobody asked for yet: peers of one that was (`batchLoader({ peers })`). Absent for none. */
+  readonly peers?: number;
   /** Rows or items read; for counts, the owners that have any. */
   readonly rows: number;
   /** From the first call of the window to the statement, in ms. */

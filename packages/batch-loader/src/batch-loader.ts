@@ -9,12 +9,16 @@ import { type CollectionStates, loadCollection } from './collection-loads.ts';
 import { countCollection } from './count-loads.ts';
 import { ForkQueue, type Segment } from './fork-queue.ts';
 import { type LoadContext, refuseForeign } from './load-context.ts';
+import { Guard } from './guard.ts';
 import { type BatchLoaderOptions, resolveOptions } from './options.ts';
+import { PeerLoads } from './peer-loads.ts';
 import { ExactDates } from './page/exact-dates.ts';
 import { populate } from './populate-loads.ts';
 import { loadReference } from './reference-loads.ts';
 import { type Loaders, Seam } from './seam.ts';
+import type { Entity } from './seam/entity.ts';
 import { rawFragment } from './seam/condition.ts';
+import { layGuardOver } from './seam/guard-layer.ts';
 import { ShapeKnowledge } from './shape/shape-knowledge.ts';
 
 /** The extension, for MikroORM's `extensions: [...]`. One may be given to several ORMs. */
@@ -45,8 +49,18 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
       const queues = new WeakMap<EntityManager, ForkQueue<EntityManager>>();
       const schedule = createSchedule(resolved.batchWindow);
       const keyOf = createKeyOf(rawFragment);
-      const collections: CollectionStates = { pending: new WeakMap(), contents: new CollectionContents(keyOf) };
+      const contents = new CollectionContents(keyOf);
+      const pending: CollectionStates['pending'] = new WeakMap();
       const seam = new Seam(orm, keyOf);
+      const peers =
+        resolved.peers &&
+        new PeerLoads(Math.min(resolved.peers.max, resolved.maxBatchSize), seam, keyOf, { contents, pending });
+      const guard = resolved.onUnbatched === 'ignore' ? undefined : new Guard(resolved.onUnbatched, resolved.threshold);
+      const collections: CollectionStates = {
+        pending,
+        contents,
+        keeperOf: collection => peers?.keeperOf(collection),
+      };
       const context: LoadContext = {
         orm,
         seam,
@@ -54,6 +68,8 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
         shapes: new ShapeKnowledge(() => seam.tableNames()),
         keyOf,
         maxBatchSize: resolved.maxBatchSize,
+        volunteers: peers?.volunteers,
+        guard,
         maxRows: resolved.maxRows,
         queueOf(em) {
           let queue = queues.get(em);
@@ -90,20 +106,35 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
           let own = loaders.get(segment);
           if (own === undefined) {
             own = createLoaders(em, segment);
+            own = peers?.loaders(em, segment, own) ?? own;
             loaders.set(segment, own);
           }
           return own;
         },
-        populate: (em, entities, hints, loadOptions) =>
-          populate(context, em, segmentOf(em), entities, hints, loadOptions),
+        populate(em, entities, hints, loadOptions) {
+          const segment = segmentOf(em);
+          const load = (some: readonly Entity[]): Promise<void> =>
+            populate(context, em, segment, some, hints, loadOptions);
+          return peers?.populate({ em, segment }, entities, hints, loadOptions, load) ?? load(entities);
+        },
         refuseForeign,
-        holdsOther: (collection, loadOptions) => collections.contents.differ(collection, loadOptions),
-        stateChanges: em =>
-          queues.get(em)?.freeze(() => em.fork({ keepTransactionContext: true, disableContextResolution: true })),
-        clears: em => queues.get(em)?.clear(),
+        holdsOther: (collection, loadOptions) =>
+          peers?.isUnfitCollection(collection, loadOptions) || contents.differ(collection, loadOptions),
+        stateChanges(em) {
+          peers?.epochs.changed(em);
+          queues.get(em)?.freeze(() => em.fork({ keepTransactionContext: true, disableContextResolution: true }));
+        },
+        clears(em) {
+          peers?.epochs.changed(em);
+          queues.get(em)?.clear();
+        },
         send: em => queues.get(em)?.send(),
         settle: async em => queues.get(em)?.settle(seam.surroundings(em).flush),
       });
+      peers?.install(orm);
+      if (guard !== undefined) {
+        layGuardOver(orm, guard, em => seam.isRunningFor(em));
+      }
     },
   };
 }

@@ -16,6 +16,7 @@ import { BatchLoaderError } from './errors.ts';
 import type { Segment } from './fork-queue.ts';
 import { type LoadContext, NEUTRAL_OPTIONS, asError, assertLoadable, runStatement } from './load-context.ts';
 import { type AnyCollection, type Entity, type LoadOptions, metadataOf, schemaOf } from './seam/entity.ts';
+import type { KeeperOf } from './seam/refilling.ts';
 import { isOneToMany, orderOf, relationOf } from './seam/relation.ts';
 import { limitByIndex } from './shape/partition-limit.ts';
 import { planStatements } from './where-parts.ts';
@@ -31,6 +32,8 @@ export interface CollectionStates {
   /** Collections with a call on its way, by fork: a transaction's fork must not wait for the fork that waits for it. */
   readonly pending: WeakMap<EntityManager, Map<AnyCollection, Pending>>;
   readonly contents: CollectionContents;
+  /** Takes the list of a collection that is not to have it yet. */
+  readonly keeperOf: KeeperOf;
 }
 
 const EXCEPT: ReadonlySet<string> = new Set([...NEUTRAL_OPTIONS, 'where', 'limit', 'offset', 'orderBy']);
@@ -116,7 +119,7 @@ function keyOfShape(
 
 async function run(
   context: LoadContext,
-  { pending, contents }: CollectionStates,
+  { pending, contents, keeperOf }: CollectionStates,
   em: EntityManager,
   segment: Segment<EntityManager>,
   calls: readonly CollectionCall[],
@@ -124,16 +127,22 @@ async function run(
 ): Promise<(Entity[] | Error)[]> {
   const relation = relationOf(calls[0]!.collection);
   const failed = new Map<CollectionCall, Error>();
+  const most = sharesLimit(calls[0]!.collection, shape) ? context.maxBatchSize : 1;
   try {
     const statements = planStatements(calls, where => canStandTogether(relation, where)).flatMap(parts =>
-      chunks(parts.length === 1 ? parts[0]!.calls : parts.flatMap(part => part.calls), context.maxBatchSize),
+      chunks(parts.length === 1 ? parts[0]!.calls : parts.flatMap(part => part.calls), most),
     );
     await Promise.all(
       statements.map(async statement => {
         const errors = await runStatement(context, em, segment, statement, {
           event: { kind: 'collection', entity: metadataOf(calls[0]!.owner).className, relation: relation.name },
           keys: part => part.length,
-          run: part => load(context, em, part, shape),
+          lazy: {
+            kind: 'collection',
+            volunteer: call => call.collection,
+            alone: calls.length === 1 ? { ...shape.options, where: calls[0]!.where } : undefined,
+          },
+          run: part => load(context, em, part, shape, keeperOf),
         });
         for (const [call, error] of errors) {
           failed.set(call, asError(error));
@@ -151,9 +160,16 @@ async function run(
     if (error !== undefined) {
       return error;
     }
-    contents.remember(collection, shape.options, where);
+    if (keeperOf(collection) === undefined) {
+      contents.remember(collection, shape.options, where);
+    }
     return oneToMany ? collection.getItems(false) : [];
   });
+}
+
+/** MikroORM numbers the rows of owners by the first column of their key: owners that differ in another would share a limit. */
+export function sharesLimit({ owner }: AnyCollection, { limited }: Pick<CollectionShape, 'limited'>): boolean {
+  return !limited || !metadataOf(owner).compositePK;
 }
 
 function load(
@@ -161,8 +177,9 @@ function load(
   em: EntityManager,
   calls: readonly CollectionCall[],
   shape: CollectionShape,
+  keeperOf: KeeperOf,
 ): Promise<number> {
-  const loaded = (): Promise<number> => loadCollections(seam, em, calls, shape);
+  const loaded = (): Promise<number> => loadCollections(seam, em, calls, shape, keeperOf);
   if (!shape.limited) {
     return loaded();
   }

@@ -2,7 +2,7 @@ import type { EntityManager, EntityProperty } from '@mikro-orm/core';
 import type { Seam } from './seam.ts';
 import { canTieConditions, isFlatCondition, ownerCondition } from './seam/condition.ts';
 import type { AnyCollection, Entity, LoadOptions } from './seam/entity.ts';
-import { isReadonly, refilling } from './seam/refilling.ts';
+import { type KeeperOf, isReadonly, refilling } from './seam/refilling.ts';
 import { collectionSchema, relationOf } from './seam/relation.ts';
 
 /** A collection and the condition on its items, `undefined` for all of them. */
@@ -37,6 +37,7 @@ export const NO_LIMIT: number = 2 ** 31 - 1;
  * Loads collections in one `em.populate()` of their owners, as `collection.init()` does for one owner.
  *
  * @param calls of one shape, each on another owner
+ * @param keeperOf what takes a collection's items in its place, if something does
  * @returns the items that were loaded
  */
 export async function loadCollections(
@@ -44,6 +45,7 @@ export async function loadCollections(
   em: EntityManager,
   calls: readonly CollectionCall[],
   { options, order, limit, offset, limited }: CollectionShape,
+  keeperOf: KeeperOf,
 ): Promise<number> {
   const { collection } = calls[0]!;
   const name = relationOf(collection).name;
@@ -56,8 +58,9 @@ export async function loadCollections(
   const owners = calls.map(call => call.owner);
   await refilling(
     forced.map(call => call.collection),
-    limited ? collections : collections.filter(isReadonly),
+    collections.filter(one => limited || isReadonly(one) || keeperOf(one) !== undefined),
     () => seam.isRunningFor(em),
+    keeperOf,
     () =>
       seam.populateAll(em, owners, hints, {
         refresh: true,

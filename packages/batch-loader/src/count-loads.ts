@@ -70,6 +70,11 @@ async function run(
       return chunks([...byOwner.keys()], target === undefined ? 1 : context.maxBatchSize).map(async chunk => {
         const errors = await runStatement(context, em, segment, chunk, {
           event: { kind: 'count', entity: metadataOf(chunk[0]!).className, relation: relation.name },
+          lazy: {
+            kind: 'count',
+            volunteer: owner => byOwner.get(owner)![0]!.collection,
+            alone: calls.length === 1 ? { ...options, where: calls[0]!.where } : undefined,
+          },
           keys: owners => owners.reduce((sum, owner) => sum + byOwner.get(owner)!.length, 0),
           run: async owners => {
             const asked = owners.map(owner => byOwner.get(owner)![0]!);

@@ -23,7 +23,8 @@ export class OptionsError extends Error {
  * - `CURSOR`: a cursor is not one of this page's entity and order;
  * - `NOT_REGISTERED`: `batch(em)` was given an EntityManager whose ORM has no `batchLoader()`;
  * - `TRANSACTION_ABORTED`: another load of the batch failed inside a transaction, and PostgreSQL aborts all of it;
- * - `TRANSACTION_ENDED`: the transaction was over before the load was sent.
+ * - `TRANSACTION_ENDED`: the transaction was over before the load was sent;
+ * - `UNBATCHED`: one query of its shape too many was about to be sent by itself (`onUnbatched: 'throw'`).
  */
 export type BatchLoaderErrorCode =
   | 'CLOSED'
@@ -33,7 +34,8 @@ export type BatchLoaderErrorCode =
   | 'CURSOR'
   | 'NOT_REGISTERED'
   | 'TRANSACTION_ABORTED'
-  | 'TRANSACTION_ENDED';
+  | 'TRANSACTION_ENDED'
+  | 'UNBATCHED';
 
 /** A lazy load that the batch loader refuses or that failed with its batch; `code` tells which, `cause` what began it. */
 export class BatchLoaderError extends Error {

@@ -1,9 +1,9 @@
 export { batchLoader, type BatchLoader } from './batch-loader.ts';
+export type { BatchLoaderOptions, OnUnbatched, PeersOptions } from './options.ts';
 export { batch, type Batch, type BatchOptions, type PageOptions, type Total } from './batch.ts';
 export { Page, type PageEdge, type PageInfo } from './page/page.ts';
 export type { PageArguments, PagePlace } from './page/page-arguments.ts';
 export type { ExplainedStatement } from './batch-log.ts';
-export type { BatchLoaderOptions } from './options.ts';
 export type { BatchWindow } from './batch-window.ts';
 export type { BatchEvent } from './batch-channel.ts';
 export { BatchLoaderError, type BatchLoaderErrorCode, OptionsError } from './errors.ts';

@@ -3,11 +3,14 @@ import type { BatchChannel, BatchEvent } from './batch-channel.ts';
 import type { KeyOf } from './batch-key.ts';
 import { BatchLoaderError } from './errors.ts';
 import type { ForkQueue, Segment } from './fork-queue.ts';
+import type { Guard } from './guard.ts';
 import { isolate } from './isolate.ts';
 import type { Seam } from './seam.ts';
-import { blameOf, isDatabaseError } from './seam/blame.ts';
+import { blameOf, isDatabaseError, isOfItsSize } from './seam/blame.ts';
+import { type Entity, type LoadOptions, managerOf, metadataOf, serializedKey } from './seam/entity.ts';
+import { scopeOf, traceOf } from './seam/guard-layer.ts';
+import { type LazyKind, type Volunteers, runAlongside } from './volunteers.ts';
 import type { ShapeKnowledge } from './shape/shape-knowledge.ts';
-import { type Entity, managerOf, metadataOf, serializedKey } from './seam/entity.ts';
 
 /** What the loads of one ORM share. */
 export interface LoadContext {
@@ -18,6 +21,10 @@ export interface LoadContext {
   readonly shapes: ShapeKnowledge;
   /** The most keys in one statement. */
   readonly maxBatchSize: number;
+  /** With `peers`: what was not asked for. */
+  readonly volunteers: Volunteers | undefined;
+  /** With `onUnbatched`. */
+  readonly guard: Guard | undefined;
   /** The most rows that one merged statement returns. */
   readonly maxRows: number;
   /** The queue of a fork, made on first use. */
@@ -80,6 +87,17 @@ export interface StatementFor<Item> {
   /** Calls that the items stand for. */
   keys(items: readonly Item[]): number;
   run(items: readonly Item[]): Promise<number>;
+  /** Of a lazy load: what peers and the guard have to know. */
+  readonly lazy?: LazyStatement<Item>;
+}
+
+/** A statement of lazy loads. */
+export interface LazyStatement<Item> {
+  readonly kind: LazyKind;
+  /** What an item is known by, if it is a volunteer. */
+  volunteer(item: Item): object;
+  /** Options of the only call of the batch; `undefined` if it has several. */
+  readonly alone: LoadOptions | undefined;
 }
 
 /**
@@ -110,9 +128,20 @@ export async function runStatement<Item extends object>(
     );
     return new Map(items.map(item => [item, error]));
   }
+  const { lazy } = statement;
+  if (context.guard !== undefined && lazy?.alone !== undefined) {
+    const { kind, alone } = lazy;
+    const error = context.guard.sendsAlone(scopeOf(em), segment, { ...statement.event, kind }, alone, traceOf(alone));
+    if (error !== undefined) {
+      return new Map(items.map(item => [item, error]));
+    }
+  }
+  const cameAlong = (item: Item): boolean =>
+    lazy !== undefined && context.volunteers?.has(lazy.kind, lazy.volunteer(item)) === true;
   const attempt = async (part: readonly Item[]): Promise<void> => {
     const sentAt = performance.now();
     let rows = 0;
+    const sentAlong = context.volunteers === undefined ? 0 : part.filter(cameAlong).length;
     let failure: unknown;
     try {
       rows = await seam.runIn(em, segment, () => statement.run(part));
@@ -122,7 +151,7 @@ export async function runStatement<Item extends object>(
     } finally {
       channel.publish(() => ({
         ...statement.event,
-        keys: statement.keys(part),
+        ...asked(statement.keys(part), sentAlong),
         distinct: part.length,
         rows,
         waited: sentAt - segment.openedAt,
@@ -132,7 +161,14 @@ export async function runStatement<Item extends object>(
     }
   };
   const aborts = (error: unknown): boolean => transaction !== undefined && isDatabaseError(error);
-  const failed = await isolate(items, attempt, error => (aborts(error) ? 'shared' : blameOf(error)));
+  const runAsked = (asked: readonly Item[]): Promise<Map<Item, unknown>> =>
+    isolate(asked, attempt, error => (aborts(error) ? 'shared' : blameOf(error)));
+  const failed =
+    context.volunteers === undefined
+      ? await runAsked(items)
+      : await runAlongside(items, cameAlong, attempt, runAsked, error => {
+          return !aborts(error) && (blameOf(error) !== 'shared' || isOfItsSize(error));
+        });
   if (items.length > 1) {
     for (const [item, error] of failed) {
       if (aborts(error)) {
@@ -141,6 +177,10 @@ export async function runStatement<Item extends object>(
     }
   }
   return failed;
+}
+
+function asked(keys: number, peers: number): Pick<BatchEvent, 'keys' | 'peers'> {
+  return peers === 0 ? { keys } : { keys: keys - peers, peers };
 }
 
 function abortedError(entity: string, size: number, cause: unknown): BatchLoaderError {

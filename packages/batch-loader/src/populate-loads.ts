@@ -55,6 +55,7 @@ async function run(
       const errors = await runStatement(context, em, segment, chunk, {
         event: { kind: 'property', entity: metadataOf(unique[0]!).className, relation: hintNames(hints) },
         keys: part => part.length,
+        lazy: { kind: 'property', volunteer: entity => entity, alone: keys.length === 1 ? options : undefined },
         run: async part => {
           await context.seam.populateAll(em, part, hints, options);
           return part.length;

@@ -34,7 +34,13 @@ export function loadReference(
     () => ({
       dedupe: true,
       run: (entities, sent, calls) =>
-        run(context, em, sent, { meta, entities, calls, options: { ...options, refresh: true, schema } }),
+        run(context, em, sent, {
+          meta,
+          entities,
+          calls,
+          asked: options,
+          options: { ...options, refresh: true, schema },
+        }),
     }),
     entity,
     segment,
@@ -45,6 +51,8 @@ interface ReferenceBatch {
   readonly meta: EntityMetadata;
   readonly entities: readonly Entity[];
   readonly calls: number;
+  /** The options that the calls gave. */
+  readonly asked: LoadOptions;
   readonly options: LoadOptions;
 }
 
@@ -52,7 +60,7 @@ async function run(
   context: LoadContext,
   em: EntityManager,
   segment: Segment<EntityManager>,
-  { meta, entities, calls, options }: ReferenceBatch,
+  { meta, entities, calls, asked, options }: ReferenceBatch,
 ): Promise<(Entity | null | Error)[]> {
   // Two instances can stand for one row: one of them detached, or of a fork's parent.
   const byKey = new Map<string, Entity>();
@@ -66,6 +74,7 @@ async function run(
       const errors = await runStatement(context, em, segment, chunk, {
         event: { kind: 'reference', entity: meta.className },
         keys: part => (part.length === byKey.size ? calls : part.length),
+        lazy: { kind: 'reference', volunteer: entity => entity, alone: calls === 1 ? asked : undefined },
         run: async part => {
           const rows = await em.find(meta.class, primaryKeyCondition(meta, part) as never, options as never);
           for (const row of rows as Entity[]) {

@@ -12,6 +12,13 @@ export function blameOf(error: unknown): Blame {
   return state.startsWith('22') ? 'value' : state.startsWith('42') ? 'shape' : 'shared';
 }
 
+/** Whether a smaller statement may go through: one that was cancelled for its time, or refused for what it needs. */
+export function isOfItsSize(error: unknown): boolean {
+  const { code = '' } = error as { code?: string };
+  // query_canceled; classes 53: insufficient resources, 54: program limit exceeded.
+  return error instanceof DriverException && (code === '57014' || /^5[34]/.test(code));
+}
+
 /** Whether the error comes from PostgreSQL, so that a transaction it happened in is aborted. */
 export function isDatabaseError(error: unknown): error is Error {
   return error instanceof DriverException;
