@@ -144,6 +144,18 @@ describe('clauses', () => {
   });
 });
 
+test.each([
+  ['select 1 where a in (select b where c = ?) or d = ?', 2, [0]],
+  ['select 1 where (a = ? or (b and c in (select d where e = ?)))', 2, [1]],
+  ['select 1 where not (a and c in (select d where e = ?))', 1, [0]],
+  ['select 1 where a not in (select b where c = ?) and b is not null', 1, []],
+  ['select 1 where a in (select b where c = ? or d = ?)', 2, []],
+  ['select 1 where a in (select b where c in (select d where "e" in (?, ?)) or d = ?)', 3, [0]],
+  ['select 1 where a = ? or b = ?', 2, []],
+])('values that all calls have to share, in subqueries beside an or: %s', (sql, parameters, fixed) => {
+  expect(read(sql, parameters).fixed).toEqual(fixed);
+});
+
 const WORDS = [
   'select',
   'from',

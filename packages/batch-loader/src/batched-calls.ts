@@ -266,7 +266,14 @@ export class BatchedCalls {
         group.distinct.push(distinct);
       }
     }
-    return [...groups.values()];
+    return [...groups.values()].map(group =>
+      text.fixed.every(slot => group.distinct.every(({ values }) => values[slot]!.text === first.values[slot]!.text))
+        ? group
+        : {
+            calls: group.distinct.flatMap(({ calls }) => calls),
+            reason: 'a value in a subquery beside an "or" differs: PostgreSQL may confuse the calls',
+          },
+    );
   }
 
   async #runGroup(group: MergeGroup, em: EntityManager, segment: Segment<EntityManager>): Promise<void> {

@@ -45,6 +45,12 @@ export interface StatementText {
   readonly shape: string;
   readonly whole: Template;
   readonly slots: readonly Slot[];
+  /**
+   * Slots within a subquery beside an `or`. Their values have to be the same for all calls: PostgreSQL (seen in 18.4) may
+   * test such a subquery in two places of its plan, and when it is run again for the next call, one of them goes on with
+   * the rows of the call before.
+   */
+  readonly fixed: readonly number[];
   /** Tables by the alias they have, wherever in the statement; of an alias of several tables, none. */
   readonly tables: ReadonlyMap<string, string>;
   /** Undefined if the outermost select has a clause that a rewrite of it does not keep: distinct, group by, union, … */
@@ -58,8 +64,13 @@ export interface Unreadable {
 
 interface Placeholder {
   readonly at: number;
-  /** Whether it stands in a select within the statement. */
-  readonly nested: boolean;
+  /** The selects that it stands in, but for the innermost; none if that is the statement itself. */
+  readonly around: readonly Select[];
+}
+
+interface Select {
+  /** Whether it has an `or`, be it as a `not (… and …)`. */
+  hasOr: boolean;
 }
 
 interface Word {
@@ -108,6 +119,9 @@ export function readStatement(sql: string, parameters: number): StatementText | 
       .join('\u0000'),
     whole,
     slots,
+    fixed: slots.flatMap(({ first }, slot) =>
+      scan.placeholders[first]!.around.some(({ hasOr }) => hasOr) ? [slot] : [],
+    ),
     tables: findTables(sql),
     clauses: readClauses(sql, scan, slots, spans, cut),
   };
@@ -120,7 +134,9 @@ const QUOTED = 'a ? stands in a literal, a quoted name or a comment';
 function scanStatement(sql: string): Scan | Unreadable {
   const placeholders: Placeholder[] = [];
   const words: Word[] = [];
-  const open: boolean[] = [];
+  // The select that each open parenthesis stands in, and the innermost.
+  const open: Select[] = [];
+  let select: Select = { hasOr: false };
   let at = 0;
   const skipTo = (end: number): boolean => {
     const question = sql.indexOf('?', at);
@@ -165,12 +181,17 @@ function scanStatement(sql: string): Scan | Unreadable {
         return { reason: close === -1 ? 'a literal does not end' : QUOTED };
       }
     } else if (char === '(') {
-      open.push(NESTED.test(sql.slice(at, at + 40)));
+      open.push(select);
+      if (NESTED.test(sql.slice(at, at + 40))) {
+        select = { hasOr: false };
+      }
       at++;
     } else if (char === ')') {
-      if (open.pop() === undefined) {
+      const around = open.pop();
+      if (around === undefined) {
         return { reason: 'its parentheses do not match' };
       }
+      select = around;
       at++;
     } else if (char === ';') {
       return { reason: 'it is more than one statement' };
@@ -180,7 +201,7 @@ function scanStatement(sql: string): Scan | Unreadable {
       if (sql[at + 1] === '?') {
         return { reason: 'a parameter is an identifier' };
       }
-      placeholders.push({ at, nested: open.includes(true) });
+      placeholders.push({ at, around: [...new Set(open)].filter(other => other !== select) });
       at++;
     } else if (isWordStart(char)) {
       let end = at + 1;
@@ -194,9 +215,11 @@ function scanStatement(sql: string): Scan | Unreadable {
           return { reason: QUOTED };
         }
       } else {
+        const text = sql.slice(at, end).toLowerCase();
         if (open.length === 0) {
-          words.push({ text: sql.slice(at, end).toLowerCase(), at });
+          words.push({ text, at });
         }
+        select.hasOr ||= text === 'or' || (text === 'not' && /^\s*\(/.test(sql.slice(end, end + 40)));
         at = end;
       }
     } else {
@@ -394,7 +417,7 @@ function readClauses(
   }
   // A derived table cannot see the calls' values unless it is lateral; and a subquery that does would run once per row
   // and call, where as it is it runs once per call.
-  const nested = placeholders.some(placeholder => placeholder.nested);
+  const nested = placeholders.some(({ around }) => around.length > 0);
   const ordering = orderBy === undefined ? [] : cut(sql.indexOf('by', orderBy.at + 5) + 2, endOf(orderBy));
   const byPosition = ordering.some(
     part => typeof part === 'string' && /(?:^|,)\s*\d+\s*(?:$|,|asc\b|desc\b)/i.test(part),
