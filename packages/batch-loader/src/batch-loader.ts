@@ -97,7 +97,7 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
       const calls = new BatchedCalls(context, log);
       seam.install({
         batching: {
-          read: (em, call) => readBatched(context, calls, em, segmentOf(em), call),
+          read: (em, call) => readBatched(context, calls, peers, em, segmentOf(em), call),
           log: em => log.of(em),
           pages: { platform: orm.driver.getPlatform(), dates },
         },

@@ -3,12 +3,15 @@ import { optionsKey } from './batch-key.ts';
 import type { BatchLog } from './batch-log.ts';
 import { CallPlans, type PlannedCall, type UnplannedCall } from './call-plans.ts';
 import { type Call, type CallRequest, loneReason, OWN_OPTIONS, type PageAnswer, type PageConditions } from './calls.ts';
+import { aboutAnother, ownerIn } from './call-owner.ts';
 import { chunks } from './chunks.ts';
 import type { Segment } from './fork-queue.ts';
 import { asError, type LoadContext, runStatement } from './load-context.ts';
 import { type DistinctCall, MergedReads, MergeRefused, type MergeGroup, type MergeEvent } from './merged-reads.ts';
 import { lookAt, mergedOptions, readAlone } from './readings.ts';
 import { slotTypes, type SlotValue, slotValues } from './shape/call-values.ts';
+import type { PeerLoads } from './peer-loads.ts';
+import { managerOf } from './seam/entity.ts';
 import type { ShapeKnowledge } from './shape/shape-knowledge.ts';
 import type { StatementText } from './shape/statement-text.ts';
 import { chooseStrategy } from './shape/strategy.ts';
@@ -385,8 +388,38 @@ function valueKey({ class: literal, text }: SlotValue): string {
 
 const CALLS = { dedupe: false };
 
-/** Takes a call into the batch window. */
+/** Options under which an answer is not to be had for somebody else. */
+const OWN_ANSWER = ['signal', 'lockMode', 'lockVersion', 'cache', 'ctx', 'disableIdentityMap', 'refresh', 'flushMode'];
+
+/** Takes a call into the batch window; with `peers`, and for those it came with. */
 export function readBatched(
+  context: LoadContext,
+  calls: BatchedCalls,
+  peers: PeerLoads | undefined,
+  em: EntityManager,
+  segment: Segment<EntityManager>,
+  request: CallRequest,
+): Promise<unknown> {
+  const real = (own: CallRequest = request): Promise<unknown> => readInWindow(context, calls, em, segment, own);
+  const owner =
+    peers && OWN_ANSWER.every(name => request.options[name] === undefined) ? ownerIn(request.where) : undefined;
+  if (peers === undefined || owner === undefined || managerOf(owner) !== em) {
+    return real();
+  }
+  const { method, meta, property, options, where } = request;
+  const about = context.keyOf(aboutAnother(where, owner, OWNER));
+  const key = `${method}|${meta.uniqueName}|${property ?? ''}|${about}|${optionsKey(options, context.keyOf, NO_NAMES)}`;
+  const asked = { entity: owner, meta, method, key };
+  return peers.call({ em, segment }, asked, real, peer =>
+    real({ ...request, where: aboutAnother(where, owner, peer) }),
+  );
+}
+
+/** Stands for the owner in the key of a call. */
+const OWNER = Symbol.for('@mikrokit/batch-loader owner');
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+function readInWindow(
   context: LoadContext,
   calls: BatchedCalls,
   em: EntityManager,

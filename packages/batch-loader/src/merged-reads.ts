@@ -76,10 +76,15 @@ export class MergedReads {
     const answers = group.distinct.map((): Row[] => []);
     const totals = group.distinct.map(() => 0);
     let rows = 0;
+    // What MikroORM makes of an error in its hands is one of the database.
+    let refused: unknown;
     const fetch = async (target: QueryTarget): Promise<void> => {
       let rest = group.distinct.map((_, index) => index);
       while (rest.length > 0) {
-        const fetched = await this.#fetch(group, rest, target, em, totals);
+        const fetched = await this.#fetch(group, rest, target, em, totals).catch((error: unknown) => {
+          refused = error instanceof MergeRefused ? error : undefined;
+          throw error;
+        });
         chosen(fetched.strategy);
         rows += fetched.rows;
         for (const [index, own] of fetched.byCall) {
@@ -101,7 +106,7 @@ export class MergedReads {
       return rows;
     } catch (error) {
       this.#shapes.forget(group.distinct[0]!.text);
-      throw error;
+      throw refused ?? error;
     }
   }
 

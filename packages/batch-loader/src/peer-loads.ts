@@ -1,4 +1,4 @@
-import type { EntityManager, MikroORM } from '@mikro-orm/core';
+import type { EntityManager, EntityMetadata, MikroORM } from '@mikro-orm/core';
 import { type KeyOf, optionsKey } from './batch-key.ts';
 import { type CollectionContents, isEmptyCondition } from './collection-contents.ts';
 import { type CollectionStates, sharesLimit } from './collection-loads.ts';
@@ -33,7 +33,7 @@ import {
 } from './seam/peer-entities.ts';
 import { layPeersOver } from './seam/peer-layer.ts';
 import { isOneToMany, orderOf, relationOf } from './seam/relation.ts';
-import { type LazyKind, Volunteers } from './volunteers.ts';
+import { type VolunteerKind, Volunteers } from './volunteers.ts';
 
 /** Puts what was read into the collection that it was read for. */
 type Fill = () => void;
@@ -46,7 +46,7 @@ interface Place {
 
 /** What a call asks for, and what it brings along. */
 interface Ask<Item extends object> extends Place {
-  readonly kind: LazyKind;
+  readonly kind: VolunteerKind;
   readonly group: PeerGroup | undefined;
   readonly key: string;
   /** What calls have in common that differ in values only; `undefined` if what is read stays where the next call finds it. */
@@ -179,6 +179,39 @@ export class PeerLoads {
       load: peer => load([peer]),
     };
     return this.#answer(ask, entity, () => load(entities)) as Promise<void>;
+  }
+
+  /**
+   * A call of `batch(em)` about one entity: it is made for its peers as well. Not inside a transaction, which a condition
+   * that fails for the row of a peer would end for all.
+   *
+   * @param real makes the call
+   * @param load makes the same call about a peer
+   */
+  call(
+    place: Place,
+    { entity, meta, method, key }: { entity: Entity; meta: EntityMetadata; method: string; key: string },
+    real: () => Promise<unknown>,
+    load: (peer: Entity) => Promise<unknown>,
+  ): Promise<unknown> {
+    if (place.segment.transaction !== undefined) {
+      return real();
+    }
+    const ask: Ask<Entity> = {
+      ...place,
+      kind: 'call',
+      group: this.#groupOf(entity),
+      key: `call|${key}`,
+      slot: `call|${method}|${meta.className}`,
+      peers: group =>
+        this.#usable(entity, this.#members(group)).filter(
+          peer => schemaOf(peer) === schemaOf(entity) && peer.constructor === entity.constructor,
+        ),
+      load,
+    };
+    return this.#answer(ask, entity, real, !wouldFlush(place.em, meta), kept =>
+      Array.isArray(kept) ? [...(kept as unknown[])] : kept,
+    );
   }
 
   /** Called when a loaded collection is asked for. @returns whether it is to be read for the asker */

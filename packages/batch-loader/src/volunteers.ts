@@ -1,25 +1,29 @@
 /** Loads that bring peers along, as `BatchEvent` names them. */
 export type LazyKind = 'reference' | 'collection' | 'count' | 'property';
 
+/** What may bring peers along: a lazy load, or a call of `batch(em)` about one entity. */
+export type VolunteerKind = LazyKind | 'call';
+
 /** What nobody has asked for yet, and is loaded because a peer was: entities, or collections. */
 export class Volunteers {
-  readonly #volunteers: Readonly<Record<LazyKind, WeakSet<object>>> = {
+  readonly #volunteers: Readonly<Record<VolunteerKind, WeakSet<object>>> = {
     reference: new WeakSet(),
     collection: new WeakSet(),
     count: new WeakSet(),
     property: new WeakSet(),
+    call: new WeakSet(),
   };
 
-  add(kind: LazyKind, item: object): void {
+  add(kind: VolunteerKind, item: object): void {
     this.#volunteers[kind].add(item);
   }
 
   /** To be called when it is asked for after all, or was loaded. */
-  delete(kind: LazyKind, item: object): void {
+  delete(kind: VolunteerKind, item: object): void {
     this.#volunteers[kind].delete(item);
   }
 
-  has(kind: LazyKind, item: object): boolean {
+  has(kind: VolunteerKind, item: object): boolean {
     return this.#volunteers[kind].has(item);
   }
 }

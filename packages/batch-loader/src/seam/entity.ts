@@ -49,3 +49,7 @@ export function simpleKeyOf(value: object): string | number | bigint | undefined
     ? key
     : undefined;
 }
+
+export function isEntity(value: unknown): boolean {
+  return Utils.isEntity<Entity>(value);
+}
