@@ -39,6 +39,29 @@ describe('in a transaction, which has one connection', () => {
   });
 });
 
+test('a merged statement that PostgreSQL does not take leaves the transaction as it is', async () => {
+  const found = await orm.em.fork().transactional(async em => {
+    const b = batch(em);
+    return Promise.all(
+      [0, 1, 2].map(name =>
+        b.find(
+          Author,
+          { friends: { name: `author ${name}` }, id: { $gt: name } },
+          { populateWhere: 'infer', orderBy: { id: 'asc' } },
+        ),
+      ),
+    );
+  });
+  const alone = await Promise.all(
+    [0, 1, 2].map(name =>
+      orm.em
+        .fork()
+        .find(Author, { friends: { name: `author ${name}` }, id: { $gt: name } }, { orderBy: { id: 'asc' } }),
+    ),
+  );
+  expect(found.map(list => list.map(({ id }) => id))).toEqual(alone.map(list => list.map(({ id }) => id)));
+});
+
 describe('with disableIdentityMap', () => {
   test('equal calls share no entity', async () => {
     const b = batch(orm.em.fork());

@@ -429,8 +429,8 @@ async function outcomeOf(answer: Promise<unknown>, read: Read): Promise<Outcome>
     const refused = code !== undefined && /^[0-9A-Z]{5}$/.test(code);
     // The message begins with the SQL; an aggregate's is not that of MikroORM's find.
     const isOurs = !/^(?:find|count)/.test(read.method);
-    // MikroORM makes null of undefined in the condition that it was given, and shows that.
-    const text = message.replaceAll(': undefined', ': null');
+    // MikroORM rewrites the condition that it was given, and shows what has become of it.
+    const text = constructor.name === 'NotFoundError' ? message.replace(/ \(.*/s, '') : message;
     const view = { error: constructor.name, ...(refused && isOurs ? { code } : { message: text }) };
     // For the reader of a failure; not compared.
     Object.defineProperty(view, 'stack', { value: (error as Error).stack, enumerable: false });
