@@ -1,8 +1,8 @@
 import { type MikroORM, RequestContext, wrap } from '@mikro-orm/core';
-import { type BatchLoaderOptions, batchLoader } from '@mikrokit/batch-loader';
+import { batch, type BatchLoaderOptions, batchLoader } from '@mikrokit/batch-loader';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Guard } from '../../packages/batch-loader/src/guard.ts';
-import { optionsShape, structureOf } from '../../packages/batch-loader/src/call-shape.ts';
+import { optionsShape, structureOf } from '../../packages/batch-loader/src/readable-shape.ts';
 import { openDatabase } from '../harness/database.ts';
 import { openOrm } from '../harness/orm.ts';
 import { recordQueries } from '../harness/recorder.ts';
@@ -295,4 +295,18 @@ describe('the structure of', () => {
       'populate: [tags], limit: ?, filters: { own: { n: ? }, other: ? }, orderBy: [{ id: asc }, { at: { name: desc } }], lockMode: 4',
     );
   });
+});
+
+test('calls of batch(em) that are made one by one', async () => {
+  const em = throwing.em.fork();
+  expect(await loop(9, n => batch(em).find(Book, { author: n, pages: { $gt: n } }, { limit: 2 }))).toBe(
+    report(
+      'batch(em).find(Book, { author: ?, pages: { $gt: ? } }, { limit: ? })',
+      'Promise.all() over the calls, or batchLoader({ peers: true }) where they are about entities',
+    ),
+  );
+  const together = batch(throwing.em.fork());
+  expect(
+    await loop(9, n => Promise.all([n, n + 1].map(author => together.find(Book, { author, pages: { $gt: n } })))),
+  ).toBeUndefined();
 });

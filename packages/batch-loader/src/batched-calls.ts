@@ -12,6 +12,7 @@ import { lookAt, mergedOptions, readAlone } from './readings.ts';
 import { slotTypes, type SlotValue, slotValues } from './shape/call-values.ts';
 import type { PeerLoads } from './peer-loads.ts';
 import { managerOf } from './seam/entity.ts';
+import { scopeOf } from './seam/guard-layer.ts';
 import type { ShapeKnowledge } from './shape/shape-knowledge.ts';
 import type { StatementText } from './shape/statement-text.ts';
 import { chooseStrategy } from './shape/strategy.ts';
@@ -101,6 +102,11 @@ export class BatchedCalls {
 
   async #runBucket({ kind, calls }: Bucket, em: EntityManager, segment: Segment<EntityManager>): Promise<void> {
     if (calls.length === 1) {
+      const error = this.#guarded(calls[0]!, segment);
+      if (error !== undefined) {
+        calls[0]!.reject(error);
+        return;
+      }
       await this.#alone(calls, 'no other call of its kind in the batch window', em, segment);
       return;
     }
@@ -149,6 +155,11 @@ export class BatchedCalls {
       running.push(this.#runShape(plans, em, segment));
     }
     await Promise.all(running);
+  }
+
+  #guarded({ em, method, meta, where, options, trace }: Call, segment: object): Error | undefined {
+    const asked = { method, entity: meta.className, where, options };
+    return this.#context.guard?.sendsCallAlone(scopeOf(em), segment, asked, trace);
   }
 
   /** Whether the rows of such a page are found in one pass over the table, for all pages together. */
@@ -433,7 +444,8 @@ function readInWindow(
       reject(asError(signal.reason));
       return;
     }
-    const call: Call = { ...request, ...calls.taken(request), em, resolve, reject };
+    const trace = context.guard?.trace(scopeOf(em));
+    const call: Call = { ...request, ...calls.taken(request), em, trace, resolve, reject };
     if (signal) {
       // The others of its statement go on.
       const aborted = (): void => reject(asError(signal.reason));

@@ -1,4 +1,5 @@
 import type { EntityManager, EntityMetadata } from '@mikro-orm/core';
+import type { Trace } from './call-site.ts';
 import type { LoadOptions } from './seam/entity.ts';
 import type { CallShape } from './shape/call-shape.ts';
 
@@ -39,6 +40,8 @@ export interface Call extends CallRequest {
   /** Of the condition, as it was when the call was made. */
   readonly shape: CallShape;
   readonly em: EntityManager;
+  /** Where it was made, if the guard wants to know. */
+  readonly trace: Trace | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }

@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/core';
-import { optionsShape, structureOf } from './call-shape.ts';
+import { optionsShape, structureOf } from './readable-shape.ts';
 import { type Trace, callSite, captureTrace } from './call-site.ts';
 import { BatchLoaderError } from './errors.ts';
 import type { OnUnbatched } from './options.ts';
@@ -104,6 +104,19 @@ export class Guard {
       kind === 'reference' || kind === 'collection'
         ? 'Promise.all() over the loads, populate: [...] where the entities are found, or batchLoader({ peers: true })'
         : 'Promise.all() over the loads, or batchLoader({ peers: true })';
+    return this.#count(scope, what, window, trace, remedy);
+  }
+
+  /** A call of `batch(em)` that found no other to share a statement with is sent. @returns the error it is to fail with */
+  sendsCallAlone(
+    scope: object,
+    window: object,
+    { method, entity, where, options }: Pick<NotedCall, 'method' | 'entity' | 'where' | 'options'>,
+    trace: Trace | undefined,
+  ): BatchLoaderError | undefined {
+    const shape = optionsShape(options);
+    const what = `batch(em).${method}(${entity}, ${structureOf(where)}${shape === '' ? '' : `, { ${shape} }`})`;
+    const remedy = 'Promise.all() over the calls, or batchLoader({ peers: true }) where they are about entities';
     return this.#count(scope, what, window, trace, remedy);
   }
 
