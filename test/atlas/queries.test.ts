@@ -165,7 +165,7 @@ describe('the queries of the tour', () => {
     expect(tables(statements).toSorted()).toEqual(['city', 'country', 'traveller', 'visit', 'visit']);
   });
 
-  test('three different parts of one relation at once: a statement for those that begin at the beginning, and one', async () => {
+  test('three different parts of one relation at once: one statement', async () => {
     const { data, statements } = await ask(queries.EUROPE.document);
     expect(data.countries).toEqual(
       world.countries
@@ -182,7 +182,7 @@ describe('the queries of the tour', () => {
           };
         }),
     );
-    expect(tables(statements)).toEqual(['country', 'city', 'city']);
+    expect(tables(statements)).toEqual(['country', 'city']);
   });
 
   test('the first page of large cities of each country, and their number: two statements', async () => {

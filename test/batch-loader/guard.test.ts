@@ -37,7 +37,7 @@ async function loop(times: number, call: (n: number) => Promise<unknown>): Promi
       await call(n);
     } catch (error) {
       const { name, code, message } = error as Error & { code?: string };
-      return `${n}: ${name} ${code}: ${message.replace(/guard\.test\.ts:\d+/, 'guard.test.ts:…')}`;
+      return `${n}: ${name} ${code}: ${message.replace(/(?:test\/)?(batch-loader\/guard\.test\.ts):\d+/, '$1:…')}`;
     }
   }
   return undefined;
@@ -225,7 +225,12 @@ describe("with 'warn'", () => {
     expect(await loop(9, n => fork.find(Tag, { weight: n }))).toBeUndefined();
     expect(await loop(9, n => fork.count(Tag, { weight: n }))).toBeUndefined();
     await later();
-    expect(seen.map(({ code, message }) => `${code}: ${message.replace(/:\d+\./, ':….')}`)).toEqual(
+    expect(
+      seen.map(
+        ({ code, message }) =>
+          `${code}: ${message.replace(/(?:test\/)?(batch-loader\/guard\.test\.ts):\d+\./, '$1:….')}`,
+      ),
+    ).toEqual(
       ['find', 'count'].map(
         method =>
           `UNBATCHED: em.${method}(Tag, { weight: ? }) was sent 4 times one by one, last from batch-loader/guard.test.ts:…. Let it be one query: ${FIND}.`,

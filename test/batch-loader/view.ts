@@ -44,6 +44,13 @@ export function viewEntity(entity: AnyEntity | null | undefined, shown: Shown): 
       continue;
     }
     const value = entity[name];
+    if (property.targetKey !== undefined && !shown.populate?.includes(name)) {
+      // Its primary key is known if something else has loaded it.
+      const target = Reference.unwrapReference(value as AnyEntity) as AnyEntity | null;
+      properties[name] =
+        target && `${property.targetMeta!.className}.${property.targetKey}:${String(target[property.targetKey])}`;
+      continue;
+    }
     properties[name] = shown.populate?.includes(name)
       ? viewEntity(Reference.unwrapReference(value as AnyEntity) as AnyEntity, { nested: true })
       : viewValue(value);

@@ -277,7 +277,12 @@ describe.each(MAJORS)('graphql %s', (_, graphql) => {
       const [first] = authors![0]!['all'] as unknown[];
       expect(first).toEqual({ title: 'book 1', pages: 10, summary: 'summary 1' });
       // The authors; the books' other columns; their summaries.
-      expect(recorder.take().length).toBeLessThanOrEqual(3);
+      // What the catalog says is asked for once.
+      const sent = recorder
+        .take()
+        .map(({ sql }) => sql)
+        .filter(sql => !sql.includes('pg_attribute'));
+      expect(sent.length, sent.join('\n')).toBeLessThanOrEqual(3);
     });
 
     test('lazy columns where they are selected', async () => {
