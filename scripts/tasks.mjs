@@ -43,6 +43,7 @@ export const tasks = {
         ],
         {
           MIKROKIT_CASES: process.env['MIKROKIT_CASES'] ?? '1000000',
+          MIKROKIT_SEED: process.env['MIKROKIT_SEED'] ?? String(Date.now() % 2 ** 31),
         },
       ),
   },

@@ -126,7 +126,10 @@ function randomWindow(templates: readonly Template[], tenant: number, random: Ra
   const write = random.chance(0.12) ? random.pick(WRITES) : undefined;
   const readsEntities = ({ method }: Template): boolean => method.startsWith('find');
   const exclusive = (template: Template): boolean =>
-    (template.exclusive && chosen.some(readsEntities)) || (readsEntities(template) && chosen.some(it => it.exclusive));
+    (template.exclusive && chosen.some(readsEntities)) ||
+    (readsEntities(template) && chosen.some(it => it.exclusive)) ||
+    (template.partial && chosen.some(it => it.populating)) ||
+    (template.populating && chosen.some(it => it.partial));
   for (let wanted = 2 + random.int(5), tries = 0; chosen.length < wanted && tries < 200; tries++) {
     const template = random.pick(write ? templates.slice(0, 30) : templates);
     const possible = !write ? !(transaction && template.casts) : write.reads(template) && !template.casts;

@@ -34,6 +34,9 @@ export interface Template {
    * read of entities can then be told apart from it.
    */
   readonly exclusive: boolean;
+  /** Whether it reads entities in part, which MikroORM then takes for populated. */
+  readonly partial: boolean;
+  readonly populating: boolean;
   /** Whether PostgreSQL may refuse one of its reads, by a cast that fails for some rows, in an order of its choice. */
   readonly casts: boolean;
   draw(random: Random): Read;
@@ -248,6 +251,8 @@ function otherTemplate(
     entity,
     method,
     exclusive: false,
+    partial: false,
+    populating: false,
     draw: r => ({
       method,
       entity,
@@ -352,6 +357,8 @@ function rowsTemplate(
     entity,
     method,
     exclusive,
+    partial: (fields ?? exclude) !== undefined && options['disableIdentityMap'] !== true,
+    populating: populate.length > 0 && options['disableIdentityMap'] !== true,
     draw: r => ({
       method,
       entity,

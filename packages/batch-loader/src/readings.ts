@@ -70,6 +70,11 @@ async function transformOf(context: LoadContext, call: Call, where: unknown): Pr
   }
 }
 
+/** Not by a limit, which MikroORM takes within a condition on a collection, before filters of other relations. */
+function existsStatement({ sql, params }: Query): Statement {
+  return { sql: `select 1 where exists (${sql})`, params };
+}
+
 /** A limit without an offset has one of zero: so it is of one shape with those that have. */
 function withOffset({ sql, params }: Query): Query {
   return sql.endsWith(' limit ?') ? { sql: `${sql} offset ?`, params: [...params, 0] } : { sql, params };
@@ -124,10 +129,10 @@ export async function readAlone(context: LoadContext, call: Call): Promise<unkno
   let own: readonly Row[] = [];
   const entities = await context.seam.interceptor.answered(
     async (query, target) => {
-      own = await target.send(transform(query));
+      own = await target.send(method === 'exists' ? existsStatement(query) : transform(query));
       return method === 'page' ? own.filter(hasEntity) : [];
     },
-    () => build(context, call, call.where, method === 'exists' ? { ...options, limit: 1 } : options),
+    () => build(context, call, call.where, options),
   );
   return method === 'page'
     ? ({ rows: entities as Entity[], total: totalOf(own) } satisfies PageAnswer)
