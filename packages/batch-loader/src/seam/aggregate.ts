@@ -1,4 +1,5 @@
 import { type EntityMetadata, type EntityProperty, type MikroORM, ReferenceKind, type Type } from '@mikro-orm/core';
+import { quoted } from '../shape/identifiers.ts';
 import type { Query } from './intercept.ts';
 
 type Aggregate = 'sum' | 'min' | 'max' | 'avg';
@@ -18,7 +19,7 @@ export function aggregateStatement(
   meta: EntityMetadata,
   property: EntityProperty,
 ): Query {
-  const column = `"${property.fieldNames[0]!.replaceAll('"', '""')}"`;
+  const column = quoted(property.fieldNames[0]!);
   const simple = ONE_TABLE.exec(query.sql);
   const type = property.customType as Type<unknown> | undefined;
   // What SQL computes or converts is a value of the select, not of the column.
@@ -34,7 +35,7 @@ export function aggregateStatement(
   const keys = meta
     .getPrimaryProps()
     .flatMap(({ fieldNames }) => fieldNames)
-    .map(name => `"_mk_one"."${name.replaceAll('"', '""')}"`);
+    .map(name => `"_mk_one".${quoted(name)}`);
   return {
     sql: `select ${aggregate}("_mk_rows"."value") as "value" from (select distinct ${keys.join(', ')}, "_mk_one".${column} as "value" from (${query.sql}) as "_mk_one") as "_mk_rows"`,
     params: query.params,

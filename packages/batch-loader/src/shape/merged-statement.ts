@@ -1,4 +1,7 @@
-import type { Clauses, StatementText, Template } from './statement-text.ts';
+import type { Clauses } from './clauses.ts';
+import { quoted } from './identifiers.ts';
+import type { Template } from './slots.ts';
+import type { StatementText } from './statement-text.ts';
 
 /** The columns that say which call a row is for, and its place among that call's rows. */
 export const TAG = '_mk_tag';
@@ -197,7 +200,7 @@ export function mergeAny(
   key: { slot: number; alias: string; column: string },
 ): Statement {
   const [{ type, values }] = merge.columns as [CallColumn];
-  const column = `"${key.alias.replaceAll('"', '""')}"."${key.column.replaceAll('"', '""')}"`;
+  const column = `${quoted(key.alias)}.${quoted(key.column)}`;
   const bindings = merge.bindings.map((binding, slot): Binding =>
     slot === key.slot ? { kind: 'constant', parameter: values, arrayType: `${type}[]` } : binding,
   );

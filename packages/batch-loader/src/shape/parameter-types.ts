@@ -1,4 +1,5 @@
 import type { Send, TableFacts } from './catalog.ts';
+import { unquoted } from './identifiers.ts';
 import { prepare } from './prepared.ts';
 import type { StatementText } from './statement-text.ts';
 
@@ -73,10 +74,6 @@ export function typesByColumn(
     types[part] = type;
   }
   return types;
-}
-
-function unquoted(name: string): string {
-  return name.replaceAll('""', '"');
 }
 
 /**

@@ -1,7 +1,8 @@
 import { leadingColumns, type TableFacts } from './catalog.ts';
 import type { Statement } from './merged-statement.ts';
 import { comparedType } from './parameter-types.ts';
-import { readStatement, type Template } from './statement-text.ts';
+import type { Template } from './slots.ts';
+import { readStatement } from './statement-text.ts';
 import { arrayLiteral, literalOf } from './values.ts';
 
 // A limit per parent as MikroORM 7.2 writes it: rows numbered by parent, and cut at a number.

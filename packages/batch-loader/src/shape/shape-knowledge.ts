@@ -2,7 +2,8 @@ import { Recent } from '../recent.ts';
 import { Catalog, type Send, type TableFacts } from './catalog.ts';
 import { inferTypes, type SlotTypes, typesByColumn } from './parameter-types.ts';
 import { prepare } from './prepared.ts';
-import { readStatement, type StatementText, type Unreadable } from './statement-text.ts';
+import type { Unreadable } from './statement-scan.ts';
+import { readStatement, type StatementText } from './statement-text.ts';
 
 /** Where statements may be sent; see the seam's QueryTarget. */
 interface Target {

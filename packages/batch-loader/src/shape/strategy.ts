@@ -1,6 +1,8 @@
 import { leadingColumns, type TableFacts } from './catalog.ts';
 import type { Strategy } from './merged-statement.ts';
-import type { Clauses, Equality, StatementText } from './statement-text.ts';
+import type { Clauses } from './clauses.ts';
+import type { Equality } from './equalities.ts';
+import type { StatementText } from './statement-text.ts';
 
 /** What a statement answers: rows, one row of aggregates, or whether there is any row. */
 export type AnswerKind = 'rows' | 'aggregate' | 'exists';
