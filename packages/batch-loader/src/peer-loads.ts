@@ -401,8 +401,11 @@ export class PeerLoads {
     } catch {
       // Looking at an entity can fail, as by a custom type that does not take its value. Who asked has nothing to do with it.
     }
-    // Peers of another class are another statement. A loop's next step finds nothing under way that it has not begun.
-    return brought.length === 0 ? answer : Promise.allSettled([answer, ...brought]).then(() => answer);
+    // Peers of another class are another statement. A loop's next step finds nothing under way that it has not begun; but
+    // who asked for a collection has to see it before the next call that waits for it puts something else in.
+    return brought.length === 0 || kind === 'collection'
+      ? answer
+      : Promise.allSettled([answer, ...brought]).then(() => answer);
   }
 
   /** @returns what is over when the peers are loaded; never rejects */
