@@ -28,6 +28,10 @@ export interface RedisServer {
 export interface RedisOptions {
   /** Receives a line when something takes noticeable time. @default standard error */
   readonly log?: ((line: string) => void) | undefined;
+  /** Arguments of redis-server, such as `['--maxmemory', '2mb']`: a server of the harness's own, whatever REDIS_URL says. */
+  readonly args?: readonly string[] | undefined;
+  /** The port of one that was stopped, to start it again: as `args`. @default a free one */
+  readonly port?: number | undefined;
 }
 
 const startTimeout = 10_000;
@@ -36,14 +40,15 @@ const startTimeout = 10_000;
  * The server that REDIS_URL names, else one of its own: redis-server or valkey-server from PATH (installed first where
  * apt-get and root allow it) on a free loopback port, with nothing on disk.
  */
-export async function startRedis({ log = toStandardError }: RedisOptions = {}): Promise<RedisServer> {
+export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
+  const { log = toStandardError, args, port } = options;
   const url = process.env['REDIS_URL'];
-  if (url) {
+  if (url && args === undefined && port === undefined) {
     return serve(checked(url), undefined, async () => {});
   }
   const program = await redisServer(log);
   for (let attempt = 1; ; attempt++) {
-    const started = await launch(program, await freePort());
+    const started = await launch(program, port ?? (await freePort()), args);
     if (started) {
       return started;
     }
@@ -56,7 +61,7 @@ export async function startRedis({ log = toStandardError }: RedisOptions = {}): 
 }
 
 /** Resolves with nothing when the server ended while starting: somebody may have taken the port. */
-async function launch(program: string, port: number): Promise<RedisServer | undefined> {
+async function launch(program: string, port: number, args: readonly string[] = []): Promise<RedisServer | undefined> {
   const { path: folder, unguard: unguardFolder } = temporaryFolderFor(undefined, 'mikrokit-redis-');
   const child = spawn(
     program,
@@ -73,6 +78,7 @@ async function launch(program: string, port: number): Promise<RedisServer | unde
       'no',
       '--dir',
       folder,
+      ...args,
     ],
     { stdio: 'ignore', detached: true },
   );

@@ -20,6 +20,8 @@ export interface CacheStore {
   readonly name: string;
   /** Whether other processes use the same data. One that is not shared belongs to one process and needs no leases. */
   readonly shared: boolean;
+  /** What is amiss with its set-up though it works, one sentence each; told once, when the cache starts. */
+  readonly warnings?: readonly string[] | undefined;
 
   /**
    * Called before the first use. Rejects with a {@link StoreError} if the store can never work as it is set up: a read-only
