@@ -1,0 +1,50 @@
+function words(list: string): ReadonlySet<string> {
+  return new Set(list.trim().split(/\s+/));
+}
+
+/** Words that begin the next clause of a select, wherever they stand outside of parentheses: all are reserved. */
+export const CLAUSES: ReadonlySet<string> = words(`
+  from into where group having window union intersect except order limit offset fetch for returning on
+`);
+
+/** The same, in a condition of a join. */
+export const JOIN_CLAUSES: ReadonlySet<string> = words(`
+  where group having window union intersect except order limit offset fetch for returning on when
+  join inner left right full cross natural using
+`);
+
+/** What the expressions of merge and of update's SET stop at. */
+export const SET_CLAUSES: ReadonlySet<string> = words('from where returning when on');
+
+/** Words that, standing where no clause is expected, say that the statement was misread. */
+export const MISPLACED: ReadonlySet<string> = words('select from join into table');
+
+/** Words with a parenthesis behind them that call nothing. */
+export const NO_CALL: ReadonlySet<string> = words(`
+  all and any array as asymmetric between both by case check collate cross default distinct else end except exists
+  filter for foreign from full group grouping having ilike in inner insert intersect into is isnull join lateral leading
+  left like limit natural not notnull offset on only or order over overlaps partition placing references returning
+  right row select set similar some symmetric then to trailing union unique using values varying when where window with
+  varchar char character numeric decimal dec bit float time timestamp interval nchar precision real boolean
+  materialized zone operator cube rollup sets within
+`);
+
+/** What cannot be an alias without AS, in the places where one is looked for. */
+export const NO_ALIAS: ReadonlySet<string> = words(`
+  from into where group having window union intersect except order limit offset fetch for returning on using
+  join inner left right full cross natural tablesample set when then default values overriding select with as lateral
+  and or not in is like ilike between case else end only table
+`);
+
+/** Words of statements that write or run something else. */
+export const EFFECTS: ReadonlySet<string> = words(`
+  insert update delete merge into call do execute truncate create alter drop copy with
+`);
+
+/** Columns that change by themselves, or by a mere lock. */
+export const SYSTEM_COLUMNS: ReadonlySet<string> = words('ctid xmin xmax cmin cmax');
+
+/** Types that a value can be cast to and stay what it is. */
+export const PLAIN_CASTS: ReadonlySet<string> = words(`
+  text varchar uuid int int2 int4 int8 integer smallint bigint bool boolean
+`);
