@@ -1,0 +1,12 @@
+export { resultCache, type CacheExplanation, type ResultCache } from './result-cache.ts';
+export { memoryStore } from './memory-store.ts';
+export { redisStore } from './redis-store.ts';
+export type { ResultCacheOptions } from './options.ts';
+export type { CacheSetting, EntityCacheOptions, ExpiryOptions } from './policy.ts';
+export type { CacheStats } from './stats.ts';
+export type { CacheEvent, InvalidationCause } from './cache-channel.ts';
+export type * from './store.ts';
+export { MAX_INTENT_TAGS } from './store.ts';
+export { OptionsError, ResultCacheError, StoreError } from './errors.ts';
+export type { ResultCacheErrorCode, StoreErrorCode } from './errors.ts';
+import './augmentation.ts';

@@ -1,0 +1,64 @@
+import type { WriteSet } from './write-set.ts';
+
+/** What a transaction has written so far, savepoints taken into account. */
+export class OpenTransaction {
+  /** What statements that are over have written. */
+  #writes: WriteSet;
+  /** What those that still run may write. */
+  readonly #running = new Set<WriteSet>();
+  /** Whether its statements each see what is committed before them (read committed), so that a cached result may be one. */
+  readonly seesCommits: boolean;
+  readonly #savepoints: { readonly name: string; readonly writes: WriteSet }[] = [];
+
+  /** @param isolation as `begin` names it; PostgreSQL's default is read committed */
+  constructor(writes: WriteSet, isolation: string | undefined) {
+    this.#writes = writes;
+    this.seesCommits = isolation === undefined || isolation === 'read committed' || isolation === 'read uncommitted';
+  }
+
+  /** All that it has written or may be writing. */
+  get writes(): WriteSet {
+    const all = this.#writes.copy();
+    this.#running.forEach(writes => all.addAll(writes));
+    return all;
+  }
+
+  /** Whether a read of `tables` may see what is not committed. */
+  touches(tables: readonly string[]): boolean {
+    return this.#writes.touches(tables) || [...this.#running].some(writes => writes.touches(tables));
+  }
+
+  /** Runs a statement that writes. @param run resolves with what it has really written, if that is known */
+  async during<T>(writes: WriteSet, run: () => Promise<{ result: T; exact: WriteSet | undefined }>): Promise<T> {
+    this.#running.add(writes);
+    let written = writes;
+    try {
+      const { result, exact } = await run();
+      written = exact ?? writes;
+      return result;
+    } finally {
+      this.#running.delete(writes);
+      this.#writes.addAll(written);
+    }
+  }
+
+  savepoint(name: string): void {
+    this.#savepoints.push({ name, writes: this.#writes.copy() });
+  }
+
+  /** What was written since is undone; the savepoint itself stays. */
+  rollbackTo(name: string): void {
+    const index = this.#savepoints.findLastIndex(savepoint => savepoint.name === name);
+    if (index >= 0) {
+      this.#savepoints.length = index + 1;
+      this.#writes = this.#savepoints[index]!.writes.copy();
+    }
+  }
+
+  release(name: string): void {
+    const index = this.#savepoints.findLastIndex(savepoint => savepoint.name === name);
+    if (index >= 0) {
+      this.#savepoints.length = index;
+    }
+  }
+}

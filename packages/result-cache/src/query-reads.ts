@@ -1,0 +1,378 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { EntityMetadata } from '@mikro-orm/core';
+import type { CacheChannel } from './cache-channel.ts';
+import type { CachedRead, CachedReads } from './cached-reads.ts';
+import { entryKey, keyBase } from './entry-key.ts';
+import type { OpenTransaction } from './open-transaction.ts';
+import { type CacheSetting, type EntityCacheOptions, type Policy, policyOf } from './policy.ts';
+import type { ReadPlan } from './read-plan.ts';
+import { Recent } from './recent.ts';
+import type { BuilderRead } from './seam/builder-reads.ts';
+import type { Capture } from './seam/captured-read.ts';
+import type { Connection } from './seam/connection.ts';
+import type { DatabaseIdentity } from './seam/database-identity.ts';
+import type { DriverOptions, DriverRead } from './seam/driver-reads.ts';
+import type { Counters } from './stats.ts';
+import { nameTag, type TagIds } from './tags.ts';
+import { typedText } from './typed-text.ts';
+
+/** What {@link QueryReads} has to know of its ORM. */
+export interface ReadContext {
+  readonly cached: CachedReads;
+  readonly channel: CacheChannel;
+  readonly counters: Counters;
+  readonly defaults: Policy;
+  /** `resultCache.global` of MikroORM's config. */
+  readonly globally: CacheSetting;
+  optionsOf(meta: EntityMetadata): EntityCacheOptions | undefined;
+  settingOf(options: DriverOptions): CacheSetting;
+  planOf(sql: string): ReadPlan;
+  /** Asks the database once who it is. */
+  identity(): Promise<DatabaseIdentity>;
+  readonly user: string;
+  registryOf(identity: DatabaseIdentity): string;
+  tagIdsOf(identity: DatabaseIdentity): TagIds;
+  sessionContextOf(em: object | undefined): unknown;
+  /** The transaction that a context of MikroORM's is, if it is one of those that are watched. */
+  transactionOf(context: object): Promise<OpenTransaction | undefined>;
+  /** Where rows to keep are read: replication lag cannot make them too old there. */
+  primary(): Connection;
+  /** Whether filters exist, whose conditions on joined relations depend on the EntityManager. */
+  hasFilters(): boolean;
+  /** Why nothing is cached at all for now. */
+  off(): string | undefined;
+}
+
+/** What `explain()` tells of one read. */
+export interface Explanation {
+  readonly entity: string;
+  readonly sql: string | undefined;
+  readonly key: string | undefined;
+  /** In words; an entry is a hit as long as none of them is written to. */
+  readonly tags: readonly string[];
+  readonly policy: Policy | undefined;
+  /** Why it is not cached. */
+  readonly reason: string | undefined;
+  /** What would be asked of the store. */
+  readonly read: CachedRead<unknown> | undefined;
+}
+
+/** A statement, without what surrounds the call that sends it. */
+interface Form {
+  readonly uncacheable: string | undefined;
+  readonly sql: string;
+  readonly params: string;
+  readonly keyBase: string;
+  readonly tables: readonly string[];
+  readonly tags: readonly string[];
+  /** The key of it where nothing surrounds it. */
+  readonly plainKey: string;
+}
+
+/** Options of a call that do not change its statement. */
+const NOT_IN_STATEMENT: ReadonlySet<string> = new Set([
+  'ctx',
+  'em',
+  'logging',
+  'loggerContext',
+  'signal',
+  'inflightQueryAbortStrategy',
+  'cache',
+  'flushMode',
+  'connectionType',
+  'refresh',
+  'disableIdentityMap',
+  'visited',
+  'lookup',
+]);
+
+/** Options that decide how rows become data, beside the statement. */
+const MAPPING = ['populate', 'fields', 'exclude', 'first', 'last'] as const;
+
+const MOST_FORMS = 4_000;
+
+/** Decides for each read whether it may be answered by an entry, and by which. */
+export class QueryReads {
+  readonly #context: () => ReadContext;
+  /** Forms by a text of the call: MikroORM need not build the statement of a call that was made before. */
+  readonly #forms = new Recent<Form>(MOST_FORMS);
+  readonly #explaining = new AsyncLocalStorage<(explanation: Explanation) => void>();
+
+  /** @param context asked for when it is needed: the ORM has no metadata while it is registered */
+  constructor(context: () => ReadContext) {
+    this.#context = context;
+  }
+
+  /** Forgets what statements calls come down to, as after a change of the search path. */
+  forget(): void {
+    this.#forms.clear();
+  }
+
+  /** What the first read of `call` would ask the cache for. The call itself never ends. */
+  explain(call: () => Promise<unknown>): Promise<Explanation | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#explaining.run(resolve, call).then(() => resolve(undefined), reject);
+    });
+  }
+
+  async readDriver(read: DriverRead): Promise<unknown> {
+    const context = this.#context();
+    const { meta, options } = read;
+    const policy = policyOf(context.settingOf(options) ?? context.globally, context.optionsOf(meta), context.defaults);
+    const explain = this.#explaining.getStore();
+    if (policy === undefined && explain === undefined) {
+      return await read.plain();
+    }
+    const entity = meta.className;
+    const reason =
+      policy === undefined
+        ? 'not cached: no cache option, no resultCache of the entity'
+        : whyNot(context, read, policy);
+    if (reason !== undefined) {
+      return await this.#bypass(context, entity, policy, reason, () => read.plain());
+    }
+    const identity = await identified(context);
+    if (identity === undefined) {
+      return await this.#bypass(context, entity, policy, 'the database does not answer', () => read.plain());
+    }
+    const formKey = formKeyOf(read);
+    let form = formKey === undefined ? undefined : this.#forms.get(formKey);
+    let capture: Capture<unknown> | undefined;
+    if (form === undefined) {
+      capture = await read.capture();
+      if (capture.statement === undefined) {
+        return await this.#bypass(context, entity, policy, 'it sends no statement of its own', () => capture!.result);
+      }
+      const { sql, params } = capture.statement;
+      const mode = typedText([read.method, meta.className, ...MAPPING.map(name => options[name])]);
+      form = this.#formOf(context, identity, entity, mode, sql, params);
+      if (formKey !== undefined && (form.tables.length === 1 || !context.hasFilters())) {
+        this.#forms.set(formKey, form);
+      }
+    }
+    const resume = (to: 'as asked' | 'primary'): Promise<unknown> => {
+      if (capture?.statement !== undefined) {
+        capture.statement.proceed(to === 'primary' ? context.primary() : undefined);
+        return capture.result;
+      }
+      return read.plain(to === 'primary' ? { ...options, connectionType: 'write' } : options);
+    };
+    const { ctx, em } = options;
+    return await this.#answer(context, identity, {
+      entity,
+      policy: policy!,
+      form,
+      em,
+      transaction: ctx,
+      plain: () => resume('as asked'),
+      load: () => resume('primary'),
+      loadDetached: () => detached(context, read, form),
+    });
+  }
+
+  async readBuilder(read: BuilderRead): Promise<unknown> {
+    const context = this.#context();
+    const { meta, em, sql, params, method, transaction } = read;
+    const policy = policyOf(read.setting ?? context.globally, meta && context.optionsOf(meta), context.defaults);
+    if (policy === undefined && this.#explaining.getStore() === undefined) {
+      return await read.send(undefined);
+    }
+    const entity = meta?.className ?? 'query';
+    const reason =
+      policy === undefined
+        ? 'not cached: no cache(), no resultCache of the entity'
+        : transaction !== undefined && policy.inTransaction === 'bypass'
+          ? 'in a transaction'
+          : context.off();
+    if (reason !== undefined) {
+      return await this.#bypass(context, entity, policy, reason, () => read.send(undefined));
+    }
+    const identity = await identified(context);
+    if (identity === undefined) {
+      return await this.#bypass(context, entity, policy, 'the database does not answer', () => read.send(undefined));
+    }
+    const form = this.#formOf(context, identity, entity, `rows:${method}`, sql, params);
+    return await this.#answer(context, identity, {
+      entity,
+      policy: policy!,
+      form,
+      em,
+      transaction,
+      plain: () => read.send(undefined),
+      load: () => read.send(context.primary()),
+      loadDetached: () => read.send(context.primary()),
+    });
+  }
+
+  async #answer(
+    context: ReadContext,
+    identity: DatabaseIdentity,
+    call: {
+      entity: string;
+      policy: Policy;
+      form: Form;
+      em: object | undefined;
+      transaction: object | undefined;
+      plain(): Promise<unknown>;
+      load(): Promise<unknown>;
+      loadDetached(): Promise<unknown>;
+    },
+  ): Promise<unknown> {
+    const { entity, policy, form, em, plain, load, loadDetached } = call;
+    const surroundings = form.uncacheable === undefined ? surroundingsOf(context, em, policy) : undefined;
+    const reason =
+      form.uncacheable ??
+      (surroundings === undefined ? 'a session context or scope that cannot be told apart' : undefined);
+    if (reason !== undefined) {
+      return await this.#bypass(context, entity, policy, reason, plain, form);
+    }
+    const ids = context.tagIdsOf(identity);
+    const names = policy.name === undefined ? form.tags : [...form.tags, nameTag(policy.name)];
+    const read: CachedRead<unknown> = {
+      entity,
+      registry: context.registryOf(identity),
+      key: surroundings === '' ? form.plainKey : entryKey(entity, form.keyBase, surroundings!),
+      tags: names.map(name => ids.of(name)),
+      policy,
+      load,
+      loadDetached,
+    };
+    const explain = this.#explaining.getStore();
+    if (explain !== undefined) {
+      explain({ entity, sql: form.sql, key: read.key, tags: names, policy, reason: undefined, read });
+      return await never();
+    }
+    if (call.transaction === undefined) {
+      return await context.cached.get(read);
+    }
+    const open = await context.transactionOf(call.transaction);
+    const why =
+      open === undefined
+        ? 'in a transaction that is not watched'
+        : !open.seesCommits
+          ? 'in a transaction with a snapshot of its own'
+          : open.touches(form.tables)
+            ? 'in a transaction that has written to its tables'
+            : undefined;
+    if (why !== undefined) {
+      return await this.#bypass(context, entity, policy, why, plain, form);
+    }
+    const hit = await context.cached.peek(read);
+    return hit === undefined
+      ? await this.#bypass(context, entity, policy, 'in a transaction, no entry', plain, form)
+      : hit.value;
+  }
+
+  #formOf(
+    context: ReadContext,
+    identity: DatabaseIdentity,
+    entity: string,
+    mode: string | undefined,
+    sql: string,
+    params: readonly unknown[],
+  ): Form {
+    const plan = context.planOf(sql);
+    const values = typedText(params);
+    const uncacheable =
+      plan.uncacheable ??
+      (values === undefined || mode === undefined ? 'a value that cannot be told apart from others' : undefined);
+    if (plan.uncacheable !== undefined || uncacheable !== undefined) {
+      return { uncacheable, sql, params: values ?? '', keyBase: '', tables: [], tags: [], plainKey: '' };
+    }
+    const base = keyBase({
+      database: identity.database,
+      user: context.user,
+      searchPath: identity.searchPath,
+      mode: mode!,
+      shape: plan.shape,
+      sql,
+      params: values!,
+    });
+    return {
+      uncacheable,
+      sql,
+      params: values!,
+      keyBase: base,
+      tables: plan.tables,
+      tags: plan.tags(params),
+      plainKey: entryKey(entity, base, ''),
+    };
+  }
+
+  async #bypass(
+    context: ReadContext,
+    entity: string,
+    policy: Policy | undefined,
+    reason: string,
+    run: () => Promise<unknown>,
+    form?: Form,
+  ): Promise<unknown> {
+    const explain = this.#explaining.getStore();
+    if (explain !== undefined) {
+      explain({ entity, sql: form?.sql, key: undefined, tags: [], policy, reason, read: undefined });
+      return await never();
+    }
+    context.counters.bypass(reason);
+    context.channel.publish(() => ({ kind: 'bypass', entity, reason }));
+    return await run();
+  }
+}
+
+/** For a call that was only asked about: it is collected with all it holds. */
+function never(): Promise<never> {
+  return new Promise(() => undefined);
+}
+
+/** Why a call is not answered by an entry, as far as that can be told before its statement is known. */
+function whyNot(context: ReadContext, { meta, options }: DriverRead, policy: Policy): string | undefined {
+  if (options.lockMode !== undefined && options.lockMode !== 0) {
+    return 'it locks rows';
+  }
+  if (options.refresh === true) {
+    return 'refresh';
+  }
+  if (options.ctx !== undefined && policy.inTransaction === 'bypass') {
+    return 'in a transaction';
+  }
+  return meta.virtual ? 'a virtual entity' : context.off();
+}
+
+async function identified(context: ReadContext): Promise<DatabaseIdentity | undefined> {
+  try {
+    return await context.identity();
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns `''` for none; `undefined` for what cannot be written as a text */
+function surroundingsOf(context: ReadContext, em: object | undefined, policy: Policy): string | undefined {
+  const session = context.sessionContextOf(em);
+  const scope = policy.scope?.(em);
+  return session === undefined && scope === undefined ? '' : typedText([session, scope]);
+}
+
+/** A text for all that decides the statement of a call; `undefined` if not all of it can be written down. */
+function formKeyOf({ method, meta, where, options }: DriverRead): string | undefined {
+  const parts: unknown[] = [method, meta.className, where];
+  for (const name of Object.keys(options)) {
+    if (!NOT_IN_STATEMENT.has(name) && options[name] !== undefined) {
+      parts.push(name, options[name]);
+    }
+  }
+  return typedText(parts);
+}
+
+/** Reads the same for nobody in particular, if it still is the same. */
+async function detached(context: ReadContext, read: DriverRead, form: Form): Promise<unknown> {
+  const { ctx: _ctx, signal: _signal, ...options } = read.options;
+  const capture = await read.capture({ ...options, connectionType: 'write' });
+  if (capture.statement === undefined) {
+    return await capture.result;
+  }
+  if (capture.statement.sql !== form.sql || typedText(capture.statement.params) !== form.params) {
+    throw new Error('the call comes down to another statement by now');
+  }
+  capture.statement.proceed(context.primary());
+  return await capture.result;
+}

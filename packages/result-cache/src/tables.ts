@@ -1,0 +1,94 @@
+import type { ColumnKind } from './column-values.ts';
+
+/** A table that entities are mapped to, as far as the cache has to know it. */
+export interface MappedTable {
+  readonly schema: string | undefined;
+  readonly name: string;
+  /** Columns whose values make tags of their own: those of the primary key, and what `partitionBy` names. */
+  readonly tracked: ReadonlyMap<string, ColumnKind>;
+  /** The columns of the primary key; empty if one of them cannot be tracked. */
+  readonly primaryKey: readonly string[];
+  /** Changes with the mapping of its entities, so that two releases never read each other's rows. */
+  readonly shape: string;
+  /** Tables that change with it, by foreign keys. */
+  readonly cascades: readonly Cascade[];
+  /** Tables that reads of it look at without naming them. */
+  readonly dependsOn: readonly string[];
+  /** Tables that writes to it change without naming them. */
+  readonly alsoWrites: readonly string[];
+  /** A view: what it reads is not known. */
+  readonly view: boolean;
+}
+
+/** What a foreign key of `table` does when a row that it refers to goes, or changes its referenced columns. */
+export interface Cascade {
+  /** Id of the table that holds the foreign key. */
+  readonly table: string;
+  readonly onDelete: boolean;
+  /** Referenced columns whose change is passed on; empty for none. */
+  readonly onUpdateOf: readonly string[];
+}
+
+/** The tables of one ORM, found by the names that a statement calls them by. */
+export class Tables {
+  readonly #byId = new Map<string, MappedTable>();
+  readonly #byName = new Map<string, MappedTable[]>();
+  /** Schemas that a bare name is looked for in, in order. */
+  #searchPath: readonly string[] = ['public'];
+
+  constructor(tables: readonly MappedTable[]) {
+    for (const table of tables) {
+      const known = this.#byName.get(table.name);
+      if (known === undefined) {
+        this.#byName.set(table.name, [table]);
+      } else {
+        known.push(table);
+      }
+    }
+    this.searchPath = ['public'];
+  }
+
+  get searchPath(): readonly string[] {
+    return this.#searchPath;
+  }
+
+  set searchPath(schemas: readonly string[]) {
+    this.#searchPath = schemas.length === 0 ? ['public'] : schemas;
+    this.#byId.clear();
+    for (const tables of this.#byName.values()) {
+      for (const table of tables) {
+        for (const id of this.idsOf(table.schema, table.name)) {
+          this.#byId.set(id, table);
+        }
+      }
+    }
+  }
+
+  /**
+   * The ids (`schema.table`) that a name may stand for: a bare name is one in any schema of the search path, since only the
+   * database knows in which of them a table of that name is.
+   */
+  idsOf(schema: string | undefined, name: string): string[] {
+    return schema === undefined ? this.#searchPath.map(one => `${one}.${name}`) : [`${schema}.${name}`];
+  }
+
+  /**
+   * What is known of a table. One that exists in several schemas (`schema: '*'`, a schema per tenant) is mapped once, and
+   * is found in each of them.
+   */
+  find(schema: string | undefined, name: string): MappedTable | undefined {
+    for (const id of this.idsOf(schema, name)) {
+      const table = this.#byId.get(id);
+      if (table !== undefined) {
+        return table;
+      }
+    }
+    return this.#byName.get(name)?.find(table => table.schema === undefined || table.schema === '*');
+  }
+
+  /** `find`, for a name such as `schema.table` or `table`. */
+  named(name: string): { readonly schema: string | undefined; readonly name: string } {
+    const dot = name.indexOf('.');
+    return dot < 0 ? { schema: undefined, name } : { schema: name.slice(0, dot), name: name.slice(dot + 1) };
+  }
+}

@@ -1,0 +1,291 @@
+import { canonical, canonicalValue } from './column-values.ts';
+import type { Statement, TableWrite } from './sql/statement.ts';
+import { MAX_INTENT_TAGS } from './store.ts';
+import type { Cascade, MappedTable, Tables } from './tables.ts';
+import { ANY, EVERYTHING, tableTag, unknownTag, valueTag } from './tags.ts';
+
+/** Values of a tracked column that rows of a write had or have; `undefined` if they are not known. */
+type Values = Set<string> | undefined;
+
+/** More values of one column than this are as good as not known. */
+const MOST_VALUES = 48;
+
+/** What one or more writes change. Grows while a transaction runs, and is told to the store at its commit. */
+export class WriteSet {
+  readonly #tables: Tables;
+  readonly #ignored: 'everything' | 'ignore';
+  /** By id of the table, by column. */
+  readonly #columns = new Map<string, Map<string, Values>>();
+  #everything: string | undefined;
+
+  /** @param unknown whether a write to what cannot be told changes everything, or nothing */
+  constructor(tables: Tables, unknown: 'everything' | 'ignore') {
+    this.#tables = tables;
+    this.#ignored = unknown;
+  }
+
+  get isEmpty(): boolean {
+    return this.#columns.size === 0 && this.#everything === undefined;
+  }
+
+  /** Why it changes everything, if it does. */
+  get everything(): string | undefined {
+    return this.#everything;
+  }
+
+  /** Ids of the tables written. */
+  get tables(): ReadonlySet<string> {
+    return new Set(this.#columns.keys());
+  }
+
+  /** Whether a read of `tables` may see what is written here. */
+  touches(tables: readonly string[]): boolean {
+    return (
+      this.#everything !== undefined ||
+      (this.#columns.size > 0 && tables.some(table => table === ANY || this.#columns.has(table)))
+    );
+  }
+
+  /** @param reason for the event that tells of it */
+  addEverything(reason: string): void {
+    this.#everything ??= reason;
+  }
+
+  addTable(schema: string | undefined, name: string): void {
+    this.#addWhole(schema, name, true);
+  }
+
+  /** Rows of a table by the value of one of its columns, as `invalidate(Entity, pk)` names them. */
+  addRow(table: MappedTable, ids: readonly string[], values: ReadonlyMap<string, string | undefined>): void {
+    for (const id of ids) {
+      for (const column of table.tracked.keys()) {
+        const value = values.get(column);
+        this.#addValues(id, column, value === undefined ? undefined : [value]);
+      }
+    }
+  }
+
+  addAll(other: WriteSet): void {
+    if (other.#everything !== undefined) {
+      this.addEverything(other.#everything);
+    }
+    for (const [id, columns] of other.#columns) {
+      this.#tableOf(id);
+      for (const [column, values] of columns) {
+        this.#addValues(id, column, values);
+      }
+    }
+  }
+
+  copy(): WriteSet {
+    const copy = new WriteSet(this.#tables, this.#ignored);
+    copy.addAll(this);
+    return copy;
+  }
+
+  /**
+   * What a statement writes.
+   *
+   * @param returned rows that the statement gave back, with the values of tracked columns of the first table it writes
+   */
+  addStatement(statement: Statement, parameters: readonly unknown[], returned?: ReturnedRows): void {
+    if (statement.opaque) {
+      if (this.#ignored === 'everything') {
+        this.addEverything(`${statement.verb} whose writes cannot be told`);
+      }
+    } else if (statement.verb === 'ddl' || statement.verb === 'commit prepared') {
+      this.addEverything(statement.verb);
+    }
+    for (const write of statement.writes) {
+      this.#addWrite(write, parameters, statement.writes.length === 1 ? returned : undefined);
+    }
+  }
+
+  /** Its tags, at most {@link MAX_INTENT_TAGS}: with too many values, columns as a whole; with too many tables, everything. */
+  tags(): string[] {
+    if (this.#everything !== undefined) {
+      return [EVERYTHING];
+    }
+    let most = MOST_VALUES;
+    for (;;) {
+      const tags = this.#tagsWith(most);
+      if (tags.length <= MAX_INTENT_TAGS) {
+        return tags;
+      }
+      if (most === 0) {
+        return [EVERYTHING];
+      }
+      most = Math.floor(most / 2);
+    }
+  }
+
+  #tagsWith(most: number): string[] {
+    const tags: string[] = [ANY];
+    for (const [id, columns] of this.#columns) {
+      tags.push(tableTag(id));
+      for (const [column, values] of columns) {
+        if (values === undefined || values.size > most) {
+          tags.push(unknownTag(id, column));
+        } else {
+          values.forEach(value => tags.push(valueTag(id, column, value)));
+        }
+      }
+    }
+    return tags;
+  }
+
+  #addWrite(write: TableWrite, parameters: readonly unknown[], returned: ReturnedRows | undefined): void {
+    const table = this.#tables.find(write.schema, write.name);
+    if (table === undefined) {
+      // Not mapped: a partition, a table below a view, or one that nothing reads through the cache.
+      if (this.#ignored === 'everything') {
+        this.addEverything(`a write to ${write.name}, which is not mapped`);
+      } else {
+        this.#addWhole(write.schema, write.name, false);
+      }
+      return;
+    }
+    if (table.view) {
+      this.addEverything(`a write to the view ${write.name}`);
+      return;
+    }
+    for (const id of this.#tables.idsOf(write.schema, write.name)) {
+      this.#tableOf(id);
+      for (const [column, kind] of table.tracked) {
+        // RETURNING tells what a column is, not what it was: that is the same only where it is not assigned.
+        const given = write.sets.some(set => set.column === column) ? undefined : returned?.valuesOf(column, kind);
+        const known = given ?? knownValues(write, column, value => canonical(kind, value, parameters));
+        this.#addValues(id, column, known);
+      }
+    }
+    for (const name of table.alsoWrites) {
+      const other = this.#tables.named(name);
+      this.#addWhole(other.schema, other.name, true);
+    }
+    const cascading =
+      write.how === 'truncate'
+        ? write.cascade
+          ? table.cascades
+          : []
+        : table.cascades.filter(cascade => passesOn(cascade, write));
+    // An insert … on conflict changes no key that others refer to, unless it assigns one.
+    this.#addCascades(cascading);
+  }
+
+  #addCascades(cascades: readonly Cascade[], seen = new Set<string>()): void {
+    for (const { table: id } of cascades) {
+      if (!seen.has(id)) {
+        seen.add(id);
+        const { schema, name } = this.#tables.named(id);
+        this.#addWhole(schema, name, false);
+        // What is deleted or changed there is not known, so everything that hangs on it may be.
+        this.#addCascades(this.#tables.find(schema, name)?.cascades ?? [], seen);
+      }
+    }
+  }
+
+  #addWhole(schema: string | undefined, name: string, cascading: boolean): void {
+    const table = this.#tables.find(schema, name);
+    for (const id of this.#tables.idsOf(schema, name)) {
+      this.#tableOf(id);
+      for (const column of table?.tracked.keys() ?? []) {
+        this.#addValues(id, column, undefined);
+      }
+    }
+    if (cascading) {
+      this.#addCascades(table?.cascades ?? []);
+    }
+  }
+
+  #tableOf(id: string): Map<string, Values> {
+    let columns = this.#columns.get(id);
+    if (columns === undefined) {
+      this.#columns.set(id, (columns = new Map()));
+    }
+    return columns;
+  }
+
+  #addValues(id: string, column: string, values: Iterable<string> | undefined): void {
+    const columns = this.#tableOf(id);
+    const known = columns.get(column);
+    if (values === undefined || (known === undefined && columns.has(column))) {
+      columns.set(column, undefined);
+      return;
+    }
+    const all = known ?? new Set<string>();
+    for (const value of values) {
+      all.add(value);
+    }
+    columns.set(column, all.size > MOST_VALUES ? undefined : all);
+  }
+}
+
+/** Values of columns in the rows that a statement gave back. */
+export class ReturnedRows {
+  readonly #rows: readonly Readonly<Record<string, unknown>>[];
+  /** What the column is called in the rows; `undefined` if it is not among them. */
+  readonly #names: ReadonlyMap<string, string>;
+
+  constructor(rows: readonly Readonly<Record<string, unknown>>[], names: ReadonlyMap<string, string>) {
+    this.#rows = rows;
+    this.#names = names;
+  }
+
+  valuesOf(column: string, kind: Parameters<typeof canonicalValue>[0]): string[] | undefined {
+    const name = this.#names.get(column);
+    if (name === undefined) {
+      return undefined;
+    }
+    const values: string[] = [];
+    for (const row of this.#rows) {
+      const value = row[name] === null ? NULL : canonicalValue(kind, row[name]);
+      if (value === undefined) {
+        return undefined;
+      }
+      if (value !== NULL) {
+        values.push(value);
+      }
+    }
+    return values;
+  }
+}
+
+/** No equality is ever true of it, so no tag has it. */
+const NULL = '\0null';
+
+/** The values of a column that the rows of a write had before and have after it; `undefined` if they cannot be told. */
+function knownValues(
+  write: TableWrite,
+  column: string,
+  text: (value: TableWrite['equals'][number]['values'][number]) => string | undefined,
+): string[] | undefined {
+  if (write.how === 'truncate') {
+    return undefined;
+  }
+  const equality = write.equals.find(equal => equal.column === column);
+  if (equality === undefined || equality.values.length > MOST_VALUES) {
+    return undefined;
+  }
+  const values = equality.values.map(value => ('literal' in value && value.type === 'null' ? NULL : text(value)));
+  if (write.upsert !== undefined && !write.upsert.columns?.includes(column)) {
+    // The row that was there is found by other columns; this one may have had any value.
+    return undefined;
+  }
+  const assignment = write.sets.find(set => set.column === column);
+  if (assignment !== undefined) {
+    values.push(
+      assignment.value === undefined
+        ? undefined
+        : 'literal' in assignment.value && assignment.value.type === 'null'
+          ? NULL
+          : text(assignment.value),
+    );
+  }
+  return values.every(value => value !== undefined) ? values.filter(value => value !== NULL) : undefined;
+}
+
+function passesOn(cascade: Cascade, write: TableWrite): boolean {
+  return write.how === 'delete'
+    ? cascade.onDelete
+    : write.sets.some(({ column }) => cascade.onUpdateOf.includes(column));
+}
