@@ -39,7 +39,7 @@ export function addReturning(statement: Statement, compiled: Compiled, tables: T
   }
   const { end, present } = write.returning;
   const names = new Map(columns.map((column, index) => [column, `${PREFIX}${index}`]));
-  const qualifier = quoted(write.qualifier ?? write.name);
+  const qualifier = write.qualifier ?? quoted(write.name);
   const list = columns.map(column => `${qualifier}.${quoted(column)} as "${names.get(column)}"`).join(', ');
   const { sql } = compiled;
   return {

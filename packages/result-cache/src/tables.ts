@@ -10,7 +10,7 @@ export interface MappedTable {
   readonly primaryKey: readonly string[];
   /** Changes with the mapping of its entities, so that two releases never read each other's rows. */
   readonly shape: string;
-  /** Tables that change with it, by foreign keys. */
+  /** Tables that refer to it, by foreign keys. */
   readonly cascades: readonly Cascade[];
   /** Tables that reads of it look at without naming them. */
   readonly dependsOn: readonly string[];

@@ -169,17 +169,19 @@ export class WriteSet {
           : []
         : table.cascades.filter(cascade => passesOn(cascade, write));
     // An insert … on conflict changes no key that others refer to, unless it assigns one.
-    this.#addCascades(cascading);
+    this.#addCascades(cascading, write.how === 'truncate');
   }
 
-  #addCascades(cascades: readonly Cascade[], seen = new Set<string>()): void {
-    for (const { table: id } of cascades) {
-      if (!seen.has(id)) {
+  /** @param truncated `truncate … cascade` empties whatever refers to the table, whatever the rule of its foreign key */
+  #addCascades(cascades: readonly Cascade[], truncated: boolean, seen = new Set<string>()): void {
+    for (const cascade of cascades) {
+      const { table: id } = cascade;
+      if (!seen.has(id) && (truncated || cascade.onDelete || cascade.onUpdateOf.length > 0)) {
         seen.add(id);
         const { schema, name } = this.#tables.named(id);
         this.#addWhole(schema, name, false);
         // What is deleted or changed there is not known, so everything that hangs on it may be.
-        this.#addCascades(this.#tables.find(schema, name)?.cascades ?? [], seen);
+        this.#addCascades(this.#tables.find(schema, name)?.cascades ?? [], truncated, seen);
       }
     }
   }
@@ -193,7 +195,7 @@ export class WriteSet {
       }
     }
     if (cascading) {
-      this.#addCascades(table?.cascades ?? []);
+      this.#addCascades(table?.cascades ?? [], false);
     }
   }
 

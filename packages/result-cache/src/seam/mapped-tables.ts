@@ -120,13 +120,11 @@ function cascadesOf(orm: MikroORM, metas: readonly EntityMetadata[]): Map<string
     onDelete: boolean,
     onUpdateOf: readonly string[],
   ): void => {
-    if (onDelete || onUpdateOf.length > 0) {
-      const to = placeOf(orm, target);
-      const own = placeOf(orm, from);
-      const id = `${to.schema}.${to.name}`;
-      const table = own.schema === undefined ? own.name : `${own.schema}.${own.name}`;
-      cascades.set(id, [...(cascades.get(id) ?? []), { table, onDelete, onUpdateOf }]);
-    }
+    const to = placeOf(orm, target);
+    const own = placeOf(orm, from);
+    const id = `${to.schema}.${to.name}`;
+    const table = own.schema === undefined ? own.name : `${own.schema}.${own.name}`;
+    cascades.set(id, [...(cascades.get(id) ?? []), { table, onDelete, onUpdateOf }]);
   };
   for (const meta of metas) {
     if (meta.tptParent !== undefined) {
