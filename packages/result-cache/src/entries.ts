@@ -1,4 +1,4 @@
-import { type Damage, open, readHeader, seal } from './codec/envelope.ts';
+import { type Damage, type Damaged, open, type Opened, readHeader, seal } from './codec/envelope.ts';
 import type { EntryHeader } from './codec/header.ts';
 import type { Codec } from './codec/values.ts';
 
@@ -16,13 +16,10 @@ export class Entries {
     return readHeader(entry);
   }
 
-  async open<T>(
-    entry: Uint8Array,
-    key: string,
-  ): Promise<{ readonly value: T; readonly damaged?: undefined } | { readonly damaged: Damage }> {
-    const result = open(entry, { key, codec: this.#codec, secret: this.#secret });
-    const opened = result instanceof Promise ? await result : result;
-    return opened.damaged === undefined ? { value: opened.values as T } : { damaged: opened.damaged };
+  /** A promise only for large compressed values. */
+  open<T>(entry: Uint8Array, key: string): OpenedEntry<T> | Promise<OpenedEntry<T>> {
+    const opened = open(entry, { key, codec: this.#codec, secret: this.#secret });
+    return opened instanceof Promise ? opened.then(valued<T>) : valued<T>(opened);
   }
 
   /** Encodes before it returns, so that the values may be changed afterwards. @returns `undefined` if they cannot be kept */
@@ -30,4 +27,13 @@ export class Entries {
     const rows = Array.isArray(value) ? value.length : 1;
     return seal({ ...header, rows }, value, { key, codec: this.#codec, secret: this.#secret });
   }
+}
+
+/** The value of an entry, or what is wrong with it. */
+export type OpenedEntry<T> =
+  | { readonly value: T; readonly damaged?: undefined }
+  | { readonly damaged: Damage; readonly value?: undefined };
+
+function valued<T>(opened: Opened | Damaged): OpenedEntry<T> {
+  return opened.damaged === undefined ? { value: opened.values as T } : { damaged: opened.damaged };
 }

@@ -25,6 +25,7 @@ export class GuardedStore {
   #retryAt = 0;
   #probing: Promise<void> | undefined;
   #checked: Promise<void> | undefined;
+  #isChecked = false;
   /** Never works as it is set up: told to every caller. */
   #refusal: StoreError | undefined;
   readonly #unwatch: (() => void) | undefined;
@@ -63,10 +64,16 @@ export class GuardedStore {
     this.#registries.add(registry);
   }
 
+  /** Whether `ready()` has nothing more to find out. */
+  get isReady(): boolean {
+    return this.#isChecked && this.#refusal === undefined;
+  }
+
   /** Resolves when the store was found to work, or not to answer. @throws {StoreError} if it can never work */
   async ready(): Promise<void> {
     this.#checked ??= this.#check();
     await this.#checked;
+    this.#isChecked = true;
     if (this.#refusal !== undefined) {
       throw this.#refusal;
     }
@@ -134,7 +141,8 @@ export class GuardedStore {
 
   async #guarded<T>(operation: string, run: () => Promise<T>): Promise<T> {
     try {
-      return await this.#inTime(run(), this.#timeout);
+      // In this process it takes no time worth a timer.
+      return await (this.store.shared ? this.#inTime(run(), this.#timeout) : run());
     } catch (error) {
       this.#failed(operation, error);
       throw error;
@@ -180,11 +188,7 @@ export class GuardedStore {
     })();
   }
 
-  /** Timers that nobody waits for cost a few microseconds, so answers that are already there are taken without one. */
   async #inTime<T>(promise: Promise<T>, timeout: number): Promise<T> {
-    if (!this.store.shared) {
-      return await promise;
-    }
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {

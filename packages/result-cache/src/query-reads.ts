@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { CacheChannel } from './cache-channel.ts';
-import type { CachedRead, CachedReads } from './cached-reads.ts';
+import type { CachedRead } from './cached-read.ts';
+import type { CachedReads } from './cached-reads.ts';
 import { entryKey, keyBase } from './entry-key.ts';
 import type { OpenTransaction } from './open-transaction.ts';
 import { type CacheSetting, type EntityCacheOptions, type Policy, policyOf } from './policy.ts';

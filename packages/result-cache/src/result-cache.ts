@@ -1,12 +1,14 @@
 import { hash } from 'node:crypto';
 import type { EntityMetadata, MikroORM } from '@mikro-orm/core';
 import { CacheChannel } from './cache-channel.ts';
+import { Answers } from './answers.ts';
 import { CachedReads } from './cached-reads.ts';
 import { canonicalValue } from './column-values.ts';
 import { createCodec } from './codec/values.ts';
 import { Entries } from './entries.ts';
 import { ResultCacheError } from './errors.ts';
 import { freshness } from './expiry.ts';
+import { Fills } from './fills.ts';
 import { GuardedStore } from './guarded-store.ts';
 import { Intents } from './intents.ts';
 import { currentVector, isBlocked } from './entry-judge.ts';
@@ -17,6 +19,7 @@ import { QueryReads } from './query-reads.ts';
 import { Recent } from './recent.ts';
 import { Seam } from './seam.ts';
 import type { DatabaseIdentity } from './seam/database-identity.ts';
+import { mayWrite } from './sql/may-write.ts';
 import { analyse } from './sql/statement.ts';
 import { type CacheStats, Counters } from './stats.ts';
 import { Tables } from './tables.ts';
@@ -97,7 +100,6 @@ export function resultCache(options?: ResultCacheOptions): ResultCache {
 }
 
 const MOST_PLANS = 2_000;
-const mayWrite = (_sql: string): boolean => true;
 
 class Cache implements ResultCache {
   readonly #options: ResolvedOptions;
@@ -231,14 +233,9 @@ class CachedOrm {
     this.#intents = intents;
     this.seam = new Seam(orm, options.entities);
     this.#entries = new Entries(createCodec(this.seam.polymorphic), options.secret);
-    this.#reads = new CachedReads({
-      guard,
-      entries: this.#entries,
-      intents,
-      channel,
-      counters,
-      maxWait: options.maxWait,
-    });
+    const answers = new Answers({ guard, entries: this.#entries, channel, counters });
+    const fills = new Fills({ guard, entries: this.#entries, answers, intents, channel, counters });
+    this.#reads = new CachedReads({ guard, answers, fills, channel, counters, maxWait: options.maxWait });
     const defaults = this.#defaults();
     const globally = this.seam.globalSetting;
     this.#queries = new QueryReads(() => ({

@@ -60,6 +60,11 @@ export class CallSettings {
         return Promise.resolve(undefined);
       }
 
+      /** Nobody looks at it. */
+      cacheKey(): unknown[] {
+        return [];
+      }
+
       storeCache(): Promise<void> {
         return Promise.resolve();
       }

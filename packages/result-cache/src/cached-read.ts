@@ -1,0 +1,16 @@
+import type { Policy } from './policy.ts';
+
+/** One read that may be answered by an entry. */
+export interface CachedRead<T> {
+  /** Class name, for events. */
+  readonly entity: string;
+  readonly registry: string;
+  readonly key: string;
+  /** As the store calls them. */
+  readonly tags: readonly string[];
+  readonly policy: Policy;
+  /** Reads the database, on the primary, for this call. Its result is encoded before anybody else can change it. */
+  load(): Promise<T>;
+  /** The same for nobody in particular: outside the call's transaction, not aborted with it. */
+  loadDetached(): Promise<T>;
+}
