@@ -14,13 +14,15 @@ const PATIENCE = 1_000;
  */
 export async function checkServer(commands: Commands, prefix: string): Promise<void> {
   const key = `${prefix}:p:${randomUUID()}`;
+  // In another slot: a node of a Cluster refuses to read both at once.
+  const other = `${prefix}:p:${randomUUID()}`;
   let timer: NodeJS.Timeout | undefined;
   const patience = new Promise<void>(resolve => {
     timer = setTimeout(resolve, PATIENCE);
   });
   const probe = Promise.all([
     commands.run({ script: PROBE, key, args: [] }),
-    commands.get([key], []),
+    commands.get([key, other], []),
     commands.send('set', key, '', 'px', 1),
     commands.send('pttl', key),
     commands.unlinkThenRun([key], { script: PROBE, key, args: [] }),

@@ -19,6 +19,7 @@ export interface RedisClient {
 /** Commands that are sent together. */
 export interface RedisPipeline {
   call(command: string, args: Argument[]): unknown;
+  callBuffer(command: string, args: Argument[]): unknown;
   exec(): Promise<[error: Error | null, result: unknown][] | null>;
 }
 
@@ -35,6 +36,7 @@ export interface ClientOptions {
   readonly keyPrefix?: unknown;
   readonly enableOfflineQueue?: unknown;
   readonly maxRetriesPerRequest?: unknown;
+  readonly enableAutoPipelining?: unknown;
   /** Of a Cluster. */
   readonly scaleReads?: unknown;
   readonly redisOptions?: ClientOptions | undefined;

@@ -1,4 +1,4 @@
-import type { Argument, RedisClient } from './client.ts';
+import { type Argument, optionsOf, type RedisClient } from './client.ts';
 import { isNoScript, isWrongType, toStoreError } from './redis-error.ts';
 import type { Script } from './scripts.ts';
 
@@ -22,7 +22,7 @@ export class Commands {
   }
 
   async send(command: string, ...args: Argument[]): Promise<unknown> {
-    return await this.#told(() => this.#client.call(command, args));
+    return await this.#told(() => this.#call(command, args));
   }
 
   /**
@@ -35,7 +35,7 @@ export class Commands {
       const before = await Promise.all(first.map(key => this.#get(key)));
       return [...before, ...(await Promise.all(then.map(key => this.#get(key))))];
     }
-    const found = await this.#told(() => this.#client.callBuffer('mget', [...first, ...then]));
+    const found = await this.#told(() => this.#call('mget', [...first, ...then], true));
     return (found as (Buffer | null)[]).map(each => each ?? undefined);
   }
 
@@ -69,7 +69,7 @@ export class Commands {
         return await this.#run(call);
       }
       if (this.#client.isCluster) {
-        await Promise.all(keys.map(key => this.#client.call('unlink', [key])));
+        await Promise.all(keys.map(key => this.#call('unlink', [key])));
         return await this.#run(call);
       }
       const transaction = this.#client.multi();
@@ -86,7 +86,7 @@ export class Commands {
 
   async #get(key: string): Promise<Buffer | undefined> {
     try {
-      return ((await this.#client.callBuffer('get', [key])) as Buffer | null) ?? undefined;
+      return ((await this.#call('get', [key], true)) as Buffer | null) ?? undefined;
     } catch (error) {
       if (isWrongType(error)) {
         return undefined;
@@ -97,7 +97,7 @@ export class Commands {
 
   async #run(call: ScriptCall): Promise<unknown> {
     try {
-      return this.#written(await this.#client.call('evalsha', byName(call)));
+      return this.#written(await this.#call('evalsha', byName(call)));
     } catch (error) {
       return await this.#byText(call, error);
     }
@@ -113,7 +113,28 @@ export class Commands {
     if (!isNoScript(error)) {
       throw error;
     }
-    return this.#written(await this.#client.call('eval', [call.script.lua, 1, call.key, ...call.args]));
+    return this.#written(await this.#call('eval', [call.script.lua, 1, call.key, ...call.args]));
+  }
+
+  /**
+   * Past ioredis's automatic pipelines, which take the first argument for the key (of EVALSHA it is none) and on a Cluster
+   * send the command to the wrong node.
+   */
+  async #call(command: string, args: Argument[], asBuffers = false): Promise<unknown> {
+    if (optionsOf(this.#client).enableAutoPipelining !== true) {
+      return await (asBuffers ? this.#client.callBuffer(command, args) : this.#client.call(command, args));
+    }
+    const pipeline = this.#client.pipeline();
+    if (asBuffers) {
+      pipeline.callBuffer(command, args);
+    } else {
+      pipeline.call(command, args);
+    }
+    const [error, result] = (await pipeline.exec())![0]!;
+    if (error) {
+      throw error;
+    }
+    return result;
   }
 
   #written(result: unknown): unknown {

@@ -46,7 +46,7 @@ export function toStoreError(error: unknown, prefix: string, hasWritten = false)
 function denied(text: string, prefix: string): string {
   const command = /'([\w|-]+)' command/.exec(text)?.[1];
   const what = command ? `the command ${command.toUpperCase()}` : 'a command or a key';
-  return `redisStore(): the server refuses ${what} to this user. Grant it: ACL SETUSER <user> on ~${prefix}:* &${prefix}:* +@read +@write +@scripting +@transaction +@pubsub +@connection +time.`;
+  return `redisStore(): the server refuses ${what} to this user. Grant it: ACL SETUSER <user> on ~${prefix}:* &${prefix}:* +@read +@write +@scripting +@transaction +@pubsub +@connection +time +info.`;
 }
 
 /** A server's answer, of which the first word is its code; errors within scripts are led in by a sentence. */
@@ -55,8 +55,9 @@ function replyOf(error: unknown): { readonly code: string; readonly text: string
     return undefined;
   }
   const previous = (error as { previousErrors?: unknown }).previousErrors;
-  if (error.message.startsWith('EXECABORT') && Array.isArray(previous) && previous.length > 0) {
-    return replyOf(previous[0]) ?? { code: 'EXECABORT', text: '' };
+  // EXEC only tells that something before it went wrong.
+  if (Array.isArray(previous) && previous.length > 0) {
+    return replyOf(previous[0]);
   }
   if (error.name !== 'ReplyError') {
     return undefined;

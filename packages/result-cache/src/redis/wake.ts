@@ -96,6 +96,7 @@ export class Wake {
 /** For subscribing only: it may wait for its server as long as it likes. */
 const PATIENT = {
   enableOfflineQueue: true,
+  enableAutoPipelining: false,
   maxRetriesPerRequest: null,
   commandTimeout: undefined,
   lazyConnect: false,
