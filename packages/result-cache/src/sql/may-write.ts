@@ -44,9 +44,9 @@ for (const char of 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456
   IN_WORD[char.charCodeAt(0)] = 1;
 }
 
-/** Words that may stand before a parenthesis; those which are also names of functions in some places left out. */
+/** Words that may stand before a parenthesis wherever they are. */
 const HARMLESS_BEFORE: ReadonlySet<string> = new Set(
-  [...PURE, ...GRAMMAR_CALLS, ...NO_CALL].filter(word => word !== 'filter' && word !== 'over'),
+  [...PURE, ...GRAMMAR_CALLS, ...NO_CALL].filter(word => word !== 'filter' && word !== 'over' && word !== 'by'),
 );
 
 /** By the first letter of a word, the lengths, as bits, of those of {@link EFFECTS}: most words need no look-up. */
@@ -106,11 +106,7 @@ export function mayWrite(sql: string): boolean {
         while (next < length && ACTIONS[sql.charCodeAt(next)] === SPACE) {
           next++;
         }
-        if (
-          next < length &&
-          sql.charCodeAt(next) === 40 &&
-          (before === 46 || !HARMLESS_BEFORE.has(sql.slice(start, at).toLowerCase()))
-        ) {
+        if (next < length && sql.charCodeAt(next) === 40 && mayCall(sql, start, at, before)) {
           return true;
         }
         break;
@@ -184,4 +180,19 @@ export function mayWrite(sql: string): boolean {
     before = code;
   }
   return depth !== 0 || (hidden && placeholders);
+}
+
+/** Whether a word with a parenthesis behind it calls what is not known. */
+function mayCall(sql: string, start: number, end: number, before: number): boolean {
+  const word = sql.slice(start, end).toLowerCase();
+  switch (word) {
+    case 'by':
+      return !/\b(?:group|order|partition)\s+$/i.test(sql.slice(Math.max(0, start - 20), start));
+    case 'filter':
+    case 'over':
+      return before !== 41;
+    default:
+      // A `.` before it: a function of another schema.
+      return before === 46 || !HARMLESS_BEFORE.has(word);
+  }
 }

@@ -752,43 +752,40 @@ export class Reader {
     this.#depth--;
   }
 
-  /** Whether a query begins there, rather than an expression that begins with one. */
-  #startsQuery(at: number, close: number): boolean {
-    let first = at;
-    while (first < close && first < at + DEPTH && this.#tokens[first]!.kind === '(') {
-      first++;
+  /** Whether what goes up to `close` is a query, rather than an expression that begins with one. */
+  #startsQuery(at: number, close: number, depth = 0): boolean {
+    const token = this.#tokens[at];
+    if (at >= close || token === undefined) {
+      return false;
     }
-    const token = this.#tokens[first];
-    if (first >= close || token?.kind !== 'word') {
+    if (token.kind === '(') {
+      const end = this.#close[at]!;
+      const next = this.#tokens[end + 1];
+      return (
+        (end + 1 === close || (next?.kind === 'word' && (SET_OPERATIONS.has(next.text) || TAIL.has(next.text)))) &&
+        depth < DEPTH &&
+        this.#startsQuery(at + 1, end, depth + 1)
+      );
+    }
+    if (token.kind !== 'word') {
       return false;
     }
     switch (token.text) {
       case 'select':
       case 'table':
-        break;
       case 'with':
-        // `with ordinality` and the like never come first.
-        break;
+        return true;
       case 'values':
-        if (this.#tokens[first + 1]?.kind !== '(') {
-          return false;
-        }
-        break;
+        return this.#tokens[at + 1]?.kind === '(';
       case 'insert':
       case 'update':
       case 'delete':
       case 'merge':
-        // No names that are followed by another one, unless they begin a statement.
-        return first === at && this.#tokens[first + 1]?.kind === 'word';
+        // Columns may have these names; no column is followed by another name.
+        return depth === 0 && this.#tokens[at + 1]?.kind === 'word';
       default:
         return false;
     }
-    if (first === at) {
-      return true;
-    }
-    const after = this.#close[at]! + 1;
-    const next = this.#tokens[after];
-    return after === close || (next?.kind === 'word' && (SET_OPERATIONS.has(next.text) || TAIL.has(next.text)));
   }
 
   /** Whether a parenthesis holds arguments. */
@@ -802,7 +799,7 @@ export class Reader {
         return !this.#is(open - 2, 'fetch');
       }
       if (before.text === 'by') {
-        return !['group', 'order', 'partition', 'distinct'].includes(this.#tokens[open - 2]?.text ?? '');
+        return !['group', 'order', 'partition'].includes(this.#tokens[open - 2]?.text ?? '');
       }
       if (before.text === 'filter' || before.text === 'over') {
         return this.#tokens[open - 2]?.kind !== ')';
