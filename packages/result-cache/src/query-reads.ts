@@ -94,13 +94,12 @@ const MOST_FORMS = 4_000;
 
 /** Decides for each read whether it may be answered by an entry, and by which. */
 export class QueryReads {
-  readonly #context: () => ReadContext;
+  readonly #context: ReadContext;
   /** Forms by a text of the call: MikroORM need not build the statement of a call that was made before. */
   readonly #forms = new Recent<Form>(MOST_FORMS);
   readonly #explaining = new AsyncLocalStorage<(explanation: Explanation) => void>();
 
-  /** @param context asked for when it is needed: the ORM has no metadata while it is registered */
-  constructor(context: () => ReadContext) {
+  constructor(context: ReadContext) {
     this.#context = context;
   }
 
@@ -116,14 +115,25 @@ export class QueryReads {
     });
   }
 
-  async readDriver(read: DriverRead): Promise<unknown> {
-    const context = this.#context();
+  readDriver(read: DriverRead): Promise<unknown> {
+    const context = this.#context;
     const { meta, options } = read;
-    const policy = policyOf(context.settingOf(options) ?? context.globally, context.optionsOf(meta), context.defaults);
-    const explain = this.#explaining.getStore();
-    if (policy === undefined && explain === undefined) {
-      return await read.plain();
+    const setting = context.settingOf(options) ?? context.globally;
+    const own = context.optionsOf(meta);
+    // Most reads of most applications: they are not to pay for the others.
+    if (
+      (setting === false || (setting === undefined && own === undefined)) &&
+      this.#explaining.getStore() === undefined
+    ) {
+      return read.plain();
     }
+    return this.#readDriver(read, setting, own);
+  }
+
+  async #readDriver(read: DriverRead, setting: CacheSetting, own: EntityCacheOptions | undefined): Promise<unknown> {
+    const context = this.#context;
+    const { meta, options } = read;
+    const policy = policyOf(setting, own, context.defaults);
     const entity = meta.className;
     const reason =
       policy === undefined
@@ -172,7 +182,7 @@ export class QueryReads {
   }
 
   async readBuilder(read: BuilderRead): Promise<unknown> {
-    const context = this.#context();
+    const context = this.#context;
     const { meta, em, sql, params, method, transaction } = read;
     const policy = policyOf(read.setting ?? context.globally, meta && context.optionsOf(meta), context.defaults);
     if (policy === undefined && this.#explaining.getStore() === undefined) {

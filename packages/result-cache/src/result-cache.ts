@@ -18,6 +18,7 @@ import { planRead, type ReadPlan } from './read-plan.ts';
 import { QueryReads } from './query-reads.ts';
 import { Recent } from './recent.ts';
 import { Seam } from './seam.ts';
+import type { Compiled, Send } from './seam/connection-watch.ts';
 import type { DatabaseIdentity } from './seam/database-identity.ts';
 import { mayWrite } from './sql/may-write.ts';
 import { analyse } from './sql/statement.ts';
@@ -238,7 +239,7 @@ class CachedOrm {
     this.#reads = new CachedReads({ guard, answers, fills, channel, counters, maxWait: options.maxWait });
     const defaults = this.#defaults();
     const globally = this.seam.globalSetting;
-    this.#queries = new QueryReads(() => ({
+    this.#queries = new QueryReads({
       cached: this.#reads,
       channel,
       counters,
@@ -256,12 +257,12 @@ class CachedOrm {
       primary: () => this.seam.primary(),
       hasFilters: () => this.seam.hasFilters(),
       off: () => this.#off,
-    }));
-    const watch = new WriteWatch(() => ({
-      tables: this.tables,
+    });
+    const watch = new WriteWatch({
+      tables: () => this.tables,
       intents,
       unknownWrites: options.unknownWrites,
-      prepare: (send, like) => this.#prepared(this.seam.identity.ask(send, like)),
+      prepare: (send, like) => this.#prepared(send, like),
       mayWrite,
       analyse: sql => analyse(sql, { pure: options.pureFunctions }),
       changeOf: (writes, cause) => ({
@@ -273,7 +274,7 @@ class CachedOrm {
       }),
       tagsOf: writes => this.#idsOf(writes.tags()),
       sessionChanged: parameter => void (this.#off ??= `a statement has changed ${parameter}`),
-    }));
+    });
     this.seam.install({
       watch,
       readDriver: read => this.#queries.readDriver(read),
@@ -411,13 +412,16 @@ class CachedOrm {
     return this.seam.identity.answer!;
   }
 
-  async #prepared(asked: Promise<void> | undefined): Promise<void> {
-    if (asked !== undefined) {
-      await asked;
+  #prepared(send: Send, like: Compiled): Promise<void> | undefined {
+    if (this.#tagIds !== undefined) {
+      return undefined;
     }
-    if (this.#tagIds === undefined) {
-      this.#learned();
-    }
+    const asked = this.seam.identity.ask(send, like) ?? Promise.resolve();
+    return asked.then(() => {
+      if (this.#tagIds === undefined) {
+        this.#learned();
+      }
+    });
   }
 
   #learned(): void {

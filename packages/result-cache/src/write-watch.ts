@@ -9,7 +9,7 @@ import { WriteSet } from './write-set.ts';
 
 /** What {@link WriteWatch} has to know of its ORM. */
 export interface WriteContext {
-  readonly tables: Tables;
+  tables(): Tables;
   readonly intents: Intents;
   readonly unknownWrites: 'everything' | 'error' | 'ignore';
   /** Called before the first statement of a connection, outside any transaction. */
@@ -29,11 +29,10 @@ export interface WriteContext {
  * around a statement that is a transaction of its own. Nothing is told of what is rolled back.
  */
 export class WriteWatch implements Watcher {
-  readonly #context: () => WriteContext;
+  readonly #context: WriteContext;
   readonly #transactions = new WeakMap<object, OpenTransaction>();
 
-  /** @param context asked for when it is needed: the ORM has no metadata while it is registered */
-  constructor(context: () => WriteContext) {
+  constructor(context: WriteContext) {
     this.#context = context;
   }
 
@@ -42,11 +41,18 @@ export class WriteWatch implements Watcher {
     return this.#transactions.get(connection);
   }
 
-  async execute(connection: object, compiled: Compiled, send: Send): Promise<Result> {
-    const context = this.#context();
-    if (!this.#transactions.has(connection)) {
-      await context.prepare(send, compiled);
+  execute(connection: object, compiled: Compiled, send: Send): Promise<Result> {
+    const context = this.#context;
+    const preparing = this.#transactions.has(connection) ? undefined : context.prepare(send, compiled);
+    if (preparing !== undefined) {
+      return preparing.then(() => this.#execute(connection, compiled, send));
     }
+    // Most statements are plain reads, which are not to be held up.
+    return context.mayWrite(compiled.sql) ? this.#execute(connection, compiled, send) : send(compiled);
+  }
+
+  async #execute(connection: object, compiled: Compiled, send: Send): Promise<Result> {
+    const context = this.#context;
     if (!context.mayWrite(compiled.sql)) {
       return await send(compiled);
     }
@@ -62,7 +68,7 @@ export class WriteWatch implements Watcher {
     compiled: Compiled,
     send: () => AsyncIterableIterator<Result>,
   ): AsyncIterableIterator<Result> {
-    const context = this.#context();
+    const context = this.#context;
     const statements = context.mayWrite(compiled.sql) ? context.analyse(compiled.sql) : [];
     const writes = this.#writesOf(context, statements, compiled);
     if (writes.isEmpty) {
@@ -155,7 +161,7 @@ export class WriteWatch implements Watcher {
     if (writes.isEmpty) {
       return await send(compiled);
     }
-    const returning = addReturning(statement, compiled, context.tables);
+    const returning = addReturning(statement, compiled, context.tables());
     const run = async (): Promise<{ result: Result; exact: WriteSet | undefined }> => {
       if (returning === undefined) {
         return { result: await send(compiled), exact: undefined };
@@ -229,7 +235,7 @@ export class WriteWatch implements Watcher {
   }
 
   #nothing(context: WriteContext): WriteSet {
-    return new WriteSet(context.tables, context.unknownWrites === 'everything' ? 'everything' : 'ignore');
+    return new WriteSet(context.tables(), context.unknownWrites === 'everything' ? 'everything' : 'ignore');
   }
 
   #writesOf(context: WriteContext, statements: readonly Statement[], { sql, parameters }: Compiled): WriteSet {
