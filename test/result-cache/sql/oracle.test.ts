@@ -46,8 +46,8 @@ function check(sql: string, parsed: ParsedTables): void {
   }
   for (const call of parsed.calls) {
     const name = call.replace(/^pg_catalog\./, '');
-    // So the parser writes `like … escape`.
-    if (!PURE.has(name) && name !== 'like_escape') {
+    // So the parser writes `like … escape`; and of two times it is their difference.
+    if (!PURE.has(name) && name !== 'like_escape' && name !== 'similar_to_escape' && name !== 'age') {
       expect(uncacheable || statements.some(({ verb }) => verb !== 'select'), `${sql}: ${call}`).toBe(true);
       expect(opaque || HARMLESS.has(name), `${sql}: ${call}`).toBe(true);
     }

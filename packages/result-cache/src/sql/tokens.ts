@@ -221,7 +221,8 @@ export function tokenize(sql: string): Tokens {
       }
     } else if (kind === OPERATOR) {
       const end = endOfOperator(sql, at);
-      push('operator', sql.slice(at, end), end);
+      // PostgreSQL refuses those that are longer than a name.
+      push(end - at > 63 ? 'broken' : 'operator', sql.slice(at, end), end);
     } else if (code === QUESTION) {
       // As Platform.formatQuery() reads them.
       if (sql.charCodeAt(at + 1) === QUESTION) {
@@ -371,6 +372,9 @@ function endOfOperator(sql: string, start: number): number {
     ) {
       break;
     }
+  }
+  if (end - start > 63) {
+    return end;
   }
   if (end - start > 1 && isSign(sql.charCodeAt(end - 1)) && !/[~!@#%^&|`]/.test(sql.slice(start, end))) {
     while (end - start > 1 && isSign(sql.charCodeAt(end - 1))) {
