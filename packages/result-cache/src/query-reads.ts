@@ -28,6 +28,8 @@ export interface ReadContext {
   optionsOf(meta: EntityMetadata): EntityCacheOptions | undefined;
   settingOf(options: DriverOptions): CacheSetting;
   planOf(sql: string): ReadPlan;
+  /** The statement with its values in it, as it is sent. */
+  formatted(sql: string, params: readonly unknown[]): string;
   /** Asks the database once who it is. */
   identity(): Promise<DatabaseIdentity>;
   readonly user: string;
@@ -282,27 +284,29 @@ export class QueryReads {
     sql: string,
     params: readonly unknown[],
   ): Form {
-    const plan = context.planOf(sql);
     const values = typedText(params);
-    const uncacheable =
-      plan.uncacheable ??
-      (values === undefined || mode === undefined ? 'a value that cannot be told apart from others' : undefined);
-    if (plan.uncacheable !== undefined || uncacheable !== undefined) {
-      return { uncacheable, sql, params: values ?? '', keyBase: '', tables: [], tags: [], plainKey: '' };
+    if (values === undefined) {
+      // A value may be raw SQL, with tables of its own: only the text that is sent tells all of it.
+      return this.#formOf(context, identity, entity, mode, context.formatted(sql, params), []);
+    }
+    const plan = context.planOf(sql);
+    if (plan.uncacheable !== undefined || mode === undefined) {
+      const uncacheable = plan.uncacheable ?? 'an option that cannot be told apart from others';
+      return { uncacheable, sql, params: values, keyBase: '', tables: [], tags: [], plainKey: '' };
     }
     const base = keyBase({
       database: identity.database,
       user: context.user,
       searchPath: identity.searchPath,
-      mode: mode!,
+      mode,
       shape: plan.shape,
       sql,
-      params: values!,
+      params: values,
     });
     return {
-      uncacheable,
+      uncacheable: undefined,
       sql,
-      params: values!,
+      params: values,
       keyBase: base,
       tables: plan.tables,
       tags: plan.tags(params),
@@ -338,9 +342,6 @@ function never(): Promise<never> {
 function whyNot(context: ReadContext, { meta, options }: DriverRead, policy: Policy): string | undefined {
   if (options.lockMode !== undefined && options.lockMode !== 0) {
     return 'it locks rows';
-  }
-  if (options.refresh === true) {
-    return 'refresh';
   }
   if (options.ctx !== undefined && policy.inTransaction === 'bypass') {
     return 'in a transaction';
@@ -381,7 +382,11 @@ async function detached(context: ReadContext, read: DriverRead, form: Form): Pro
   if (capture.statement === undefined) {
     return await capture.result;
   }
-  if (capture.statement.sql !== form.sql || typedText(capture.statement.params) !== form.params) {
+  const { sql, params } = capture.statement;
+  const values = typedText(params);
+  const same =
+    values === undefined ? context.formatted(sql, params) === form.sql : sql === form.sql && values === form.params;
+  if (!same) {
     throw new Error('the call comes down to another statement by now');
   }
   capture.statement.proceed(context.primary());

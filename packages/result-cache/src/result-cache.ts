@@ -248,6 +248,7 @@ class CachedOrm {
       optionsOf: meta => this.seam.optionsOf(meta),
       settingOf: call => this.seam.settings.of(call.logging),
       planOf: sql => this.#planOf(sql),
+      formatted: (sql, params) => this.seam.formatted(sql, params),
       identity: () => this.#identified(),
       user: this.seam.user,
       registryOf: () => this.#registry,

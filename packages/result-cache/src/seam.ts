@@ -179,6 +179,11 @@ export class Seam {
     );
   }
 
+  /** A statement with its values in it, as MikroORM sends it. */
+  formatted(sql: string, params: readonly unknown[]): string {
+    return this.#orm.driver.getPlatform().formatQuery(sql, params);
+  }
+
   /** The physical connection of a transaction's context. */
   physicalConnection(context: object): Promise<object> {
     const executor = (context as { getExecutor(): Executor }).getExecutor();

@@ -20,7 +20,7 @@ interface UntypedEntityManager {
   createQueryBuilder(...args: unknown[]): UserBuilder & { cache(setting: CacheSetting): unknown };
   countBy(entity: unknown, groupBy: unknown, options?: PreparedOptions): Promise<unknown>;
   addFilter(...args: unknown[]): unknown;
-  setFilterParams(...args: unknown[]): unknown;
+  refresh(...args: unknown[]): Promise<unknown>;
   getSessionContext(): unknown;
 }
 
@@ -42,12 +42,15 @@ export class CallSettings {
   mixin(Base: unknown, takeover: EntityManagerTakeover): unknown {
     const settings = this.#settings;
     const counts = new AsyncLocalStorage<{ readonly setting: CacheSetting }>();
+    const refreshing = new AsyncLocalStorage<true>();
     const noteFilters = (): void => void (this.addedFilters = true);
 
     return class extends (Base as EntityManagerClass) {
       override prepareOptions(options: PreparedOptions): PreparedOptions {
         const prepared = super.prepareOptions(options);
-        const setting = options.cache ?? (options.logging && settings.get(options.logging)?.setting);
+        const setting = refreshing.getStore()
+          ? false
+          : (options.cache ?? (options.logging && settings.get(options.logging)?.setting));
         if (prepared.logging !== undefined) {
           settings.set(prepared.logging, { setting });
         }
@@ -88,6 +91,11 @@ export class CallSettings {
         return setting === undefined
           ? super.countBy(entity, groupBy, options)
           : counts.run({ setting }, () => super.countBy(entity, groupBy, options));
+      }
+
+      /** Asks for what the database has now. The option `refresh` of a find does not: MikroORM's lazy loads set it, too. */
+      override refresh(...args: unknown[]): Promise<unknown> {
+        return refreshing.run(true, () => super.refresh(...args));
       }
 
       override addFilter(...args: unknown[]): unknown {
