@@ -130,6 +130,11 @@ class Cache implements ResultCache {
   }
 
   register(orm: MikroORM): void {
+    if (this.#orms.size === 0) {
+      for (const warning of this.#options.store.warnings ?? []) {
+        process.emitWarning(warning, { type: 'MikrokitWarning', code: 'RESULT_CACHE_STORE' });
+      }
+    }
     const cached = new CachedOrm(orm, this.#options, {
       guard: this.#guard,
       intents: this.#intents,
