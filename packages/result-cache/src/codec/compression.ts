@@ -2,10 +2,9 @@ import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 
 /**
- * Up to so many bytes a body is decompressed at once, on the caller's thread. Level 1 gives back some 0.5 to 1 GB/s, so
- * that is at most half a millisecond, as long as a query takes to be read from a socket; a turn in the thread pool costs a
- * good part of that itself, and waits behind whatever else (files, DNS, hashes) is in there. By what comes out, not by what
- * goes in: the first is what takes the time.
+ * Up to so many bytes a body is decompressed at once, on the caller's thread: 0.3 ms for all of them, 0.06 ms for 16 KiB.
+ * In the thread pool it takes nearly twice as long, and waits behind whatever else (files, DNS, hashes) is in there. By what
+ * comes out, not by what goes in: the first is what takes the time.
  */
 const AT_ONCE = 262_144;
 
