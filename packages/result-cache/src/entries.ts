@@ -6,10 +6,13 @@ import type { Codec } from './codec/values.ts';
 export class Entries {
   readonly #codec: Codec;
   readonly #secret: string | Uint8Array | undefined;
+  readonly #compressAbove: number | undefined;
 
-  constructor(codec: Codec, secret: string | Uint8Array | undefined) {
+  /** @param travels whether entries go over a network, for which large ones are made smaller */
+  constructor(codec: Codec, secret: string | Uint8Array | undefined, travels: boolean) {
     this.#codec = codec;
     this.#secret = secret;
+    this.#compressAbove = travels ? undefined : Infinity;
   }
 
   header(entry: Uint8Array): EntryHeader | undefined {
@@ -25,7 +28,12 @@ export class Entries {
   /** Encodes before it returns, so that the values may be changed afterwards. @returns `undefined` if they cannot be kept */
   seal(key: string, value: unknown, header: Omit<EntryHeader, 'rows'>): Promise<Uint8Array | undefined> {
     const rows = Array.isArray(value) ? value.length : 1;
-    return seal({ ...header, rows }, value, { key, codec: this.#codec, secret: this.#secret });
+    return seal({ ...header, rows }, value, {
+      key,
+      codec: this.#codec,
+      secret: this.#secret,
+      compressAbove: this.#compressAbove,
+    });
   }
 }
 

@@ -30,6 +30,8 @@ export class GuardedStore {
   #refusal: StoreError | undefined;
   readonly #unwatch: (() => void) | undefined;
   #disposed = false;
+  /** Counts the times that the store may have lost something. */
+  #losses = 0;
 
   constructor(store: CacheStore, options: { timeout: number; retryAfter: number }, listener: GuardListener) {
     this.store = store;
@@ -38,6 +40,7 @@ export class GuardedStore {
     this.#listener = listener;
     this.#unwatch = store.watch?.(() => {
       // A new connection may lead to another server, or to one that has lost its last writes.
+      this.#losses += 1;
       this.#open = true;
       this.#retryAt = 0;
       this.#probe();
@@ -85,7 +88,16 @@ export class GuardedStore {
   }
 
   read(ask: ReadAsk): Promise<Found> {
-    return this.#guarded('read', () => this.store.read(ask));
+    return this.#guarded('read', async () => {
+      const { store } = this;
+      const losses = this.#losses;
+      const found = await store.read(ask);
+      if (losses !== this.#losses) {
+        // Answered over a new connection, by a server that has not been told yet to forget what it had.
+        throw new StoreError('UNAVAILABLE', `The connection of the ${store.name} store was lost while it was read.`);
+      }
+      return found;
+    });
   }
 
   begin(ask: BeginAsk): Promise<Begun> {

@@ -10,10 +10,10 @@ export class OpenTransaction {
   readonly seesCommits: boolean;
   readonly #savepoints: { readonly name: string; readonly writes: WriteSet }[] = [];
 
-  /** @param isolation as `begin` names it; PostgreSQL's default is read committed */
-  constructor(writes: WriteSet, isolation: string | undefined) {
+  /** @param isolation as `begin` names it, or the database's default */
+  constructor(writes: WriteSet, isolation: string) {
     this.#writes = writes;
-    this.seesCommits = isolation === undefined || isolation === 'read committed' || isolation === 'read uncommitted';
+    this.seesCommits = isolation === 'read committed' || isolation === 'read uncommitted';
   }
 
   /** All that it has written or may be writing. */

@@ -11,7 +11,7 @@ import { Recent } from './recent.ts';
 import type { BuilderRead } from './seam/builder-reads.ts';
 import type { Capture } from './seam/captured-read.ts';
 import type { Connection } from './seam/connection.ts';
-import type { DatabaseIdentity } from './seam/database-identity.ts';
+import type { DatabaseFacts } from './database-facts.ts';
 import type { DriverOptions, DriverRead } from './seam/driver-reads.ts';
 import type { Counters } from './stats.ts';
 import { nameTag, type TagIds } from './tags.ts';
@@ -31,10 +31,10 @@ export interface ReadContext {
   /** The statement with its values in it, as it is sent. */
   formatted(sql: string, params: readonly unknown[]): string;
   /** Asks the database once who it is. */
-  identity(): Promise<DatabaseIdentity>;
+  facts(): Promise<DatabaseFacts>;
   readonly user: string;
-  registryOf(identity: DatabaseIdentity): string;
-  tagIdsOf(identity: DatabaseIdentity): TagIds;
+  registry(): string;
+  tagIds(): TagIds;
   sessionContextOf(em: object | undefined): unknown;
   /** The transaction that a context of MikroORM's is, if it is one of those that are watched. */
   transactionOf(context: object): Promise<OpenTransaction | undefined>;
@@ -144,8 +144,8 @@ export class QueryReads {
     if (reason !== undefined) {
       return await this.#bypass(context, entity, policy, reason, () => read.plain());
     }
-    const identity = await identified(context);
-    if (identity === undefined) {
+    const facts = await factsOf(context);
+    if (facts === undefined) {
       return await this.#bypass(context, entity, policy, 'the database does not answer', () => read.plain());
     }
     const formKey = formKeyOf(read);
@@ -158,7 +158,7 @@ export class QueryReads {
       }
       const { sql, params } = capture.statement;
       const mode = typedText([read.method, meta.className, ...MAPPING.map(name => options[name])]);
-      form = this.#formOf(context, identity, entity, mode, sql, params);
+      form = this.#formOf(context, facts, entity, mode, sql, params);
       if (formKey !== undefined && (form.tables.length === 1 || !context.hasFilters())) {
         this.#forms.set(formKey, form);
       }
@@ -171,7 +171,7 @@ export class QueryReads {
       return read.plain(to === 'primary' ? { ...options, connectionType: 'write' } : options);
     };
     const { ctx, em } = options;
-    return await this.#answer(context, identity, {
+    return await this.#answer(context, facts, {
       entity,
       policy: policy!,
       form,
@@ -200,12 +200,12 @@ export class QueryReads {
     if (reason !== undefined) {
       return await this.#bypass(context, entity, policy, reason, () => read.send(undefined));
     }
-    const identity = await identified(context);
-    if (identity === undefined) {
+    const facts = await factsOf(context);
+    if (facts === undefined) {
       return await this.#bypass(context, entity, policy, 'the database does not answer', () => read.send(undefined));
     }
-    const form = this.#formOf(context, identity, entity, `rows:${method}`, sql, params);
-    return await this.#answer(context, identity, {
+    const form = this.#formOf(context, facts, entity, `rows:${method}`, sql, params);
+    return await this.#answer(context, facts, {
       entity,
       policy: policy!,
       form,
@@ -219,7 +219,7 @@ export class QueryReads {
 
   async #answer(
     context: ReadContext,
-    identity: DatabaseIdentity,
+    facts: DatabaseFacts,
     call: {
       entity: string;
       policy: Policy;
@@ -239,11 +239,11 @@ export class QueryReads {
     if (reason !== undefined) {
       return await this.#bypass(context, entity, policy, reason, plain, form);
     }
-    const ids = context.tagIdsOf(identity);
+    const ids = context.tagIds();
     const names = policy.name === undefined ? form.tags : [...form.tags, nameTag(policy.name)];
     const read: CachedRead<unknown> = {
       entity,
-      registry: context.registryOf(identity),
+      registry: context.registry(),
       key: surroundings === '' ? form.plainKey : entryKey(entity, form.keyBase, surroundings!),
       tags: names.map(name => ids.of(name)),
       policy,
@@ -278,7 +278,7 @@ export class QueryReads {
 
   #formOf(
     context: ReadContext,
-    identity: DatabaseIdentity,
+    facts: DatabaseFacts,
     entity: string,
     mode: string | undefined,
     sql: string,
@@ -287,7 +287,7 @@ export class QueryReads {
     const values = typedText(params);
     if (values === undefined) {
       // A value may be raw SQL, with tables of its own: only the text that is sent tells all of it.
-      return this.#formOf(context, identity, entity, mode, context.formatted(sql, params), []);
+      return this.#formOf(context, facts, entity, mode, context.formatted(sql, params), []);
     }
     const plan = context.planOf(sql);
     if (plan.uncacheable !== undefined || mode === undefined) {
@@ -295,9 +295,9 @@ export class QueryReads {
       return { uncacheable, sql, params: values, keyBase: '', tables: [], tags: [], plainKey: '' };
     }
     const base = keyBase({
-      database: identity.database,
+      database: facts.database,
       user: context.user,
-      searchPath: identity.searchPath,
+      searchPath: facts.searchPath,
       mode,
       shape: plan.shape,
       sql,
@@ -349,9 +349,9 @@ function whyNot(context: ReadContext, { meta, options }: DriverRead, policy: Pol
   return meta.virtual ? 'a virtual entity' : context.off();
 }
 
-async function identified(context: ReadContext): Promise<DatabaseIdentity | undefined> {
+async function factsOf(context: ReadContext): Promise<DatabaseFacts | undefined> {
   try {
-    return await context.identity();
+    return await context.facts();
   } catch {
     return undefined;
   }

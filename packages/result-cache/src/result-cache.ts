@@ -4,6 +4,7 @@ import { CacheChannel } from './cache-channel.ts';
 import { Answers } from './answers.ts';
 import { CachedReads } from './cached-reads.ts';
 import { canonicalValue } from './column-values.ts';
+import type { DatabaseFacts } from './database-facts.ts';
 import { createCodec } from './codec/values.ts';
 import { Entries } from './entries.ts';
 import { ResultCacheError } from './errors.ts';
@@ -18,8 +19,6 @@ import { planRead, type ReadPlan } from './read-plan.ts';
 import { QueryReads } from './query-reads.ts';
 import { Recent } from './recent.ts';
 import { Seam } from './seam.ts';
-import type { Compiled, Send } from './seam/connection-watch.ts';
-import type { DatabaseIdentity } from './seam/database-identity.ts';
 import { mayWrite } from './sql/may-write.ts';
 import { analyse } from './sql/statement.ts';
 import { type CacheStats, Counters } from './stats.ts';
@@ -224,9 +223,11 @@ class CachedOrm {
   readonly #queries: QueryReads;
   readonly #plans = new Recent<ReadPlan>(MOST_PLANS);
   #tables: Tables | undefined;
+  #entityCount = 0;
   #tagIds: TagIds | undefined;
   #registry = '';
   #off: string | undefined;
+  readonly #warned = new Set<string>();
 
   constructor(
     orm: MikroORM,
@@ -237,8 +238,8 @@ class CachedOrm {
     this.#options = options;
     this.#guard = guard;
     this.#intents = intents;
-    this.seam = new Seam(orm, options.entities);
-    this.#entries = new Entries(createCodec(this.seam.polymorphic), options.secret);
+    this.seam = new Seam(orm, options.entities, facts => this.#learned(facts));
+    this.#entries = new Entries(createCodec(this.seam.polymorphic), options.secret, options.store.shared);
     const answers = new Answers({ guard, entries: this.#entries, channel, counters });
     const fills = new Fills({ guard, entries: this.#entries, answers, intents, channel, counters });
     this.#reads = new CachedReads({ guard, answers, fills, channel, counters, maxWait: options.maxWait });
@@ -254,10 +255,10 @@ class CachedOrm {
       settingOf: call => this.seam.settings.of(call.logging),
       planOf: sql => this.#planOf(sql),
       formatted: (sql, params) => this.seam.formatted(sql, params),
-      identity: () => this.#identified(),
+      facts: () => this.#facts(),
       user: this.seam.user,
-      registryOf: () => this.#registry,
-      tagIdsOf: () => this.#tagIds!,
+      registry: () => this.#registry,
+      tagIds: () => this.#tagIds!,
       sessionContextOf: em => this.seam.sessionContextOf(em),
       transactionOf: async context => watch.transactionOn(await this.seam.physicalConnection(context)),
       primary: () => this.seam.primary(),
@@ -268,7 +269,8 @@ class CachedOrm {
       tables: () => this.tables,
       intents,
       unknownWrites: options.unknownWrites,
-      prepare: (send, like) => this.#prepared(send, like),
+      prepare: (send, like) => this.seam.question.ask(send, like),
+      schemaChanged: () => this.seam.question.outdated(),
       mayWrite,
       analyse: sql => analyse(sql, { pure: options.pureFunctions }),
       changeOf: (writes, cause) => ({
@@ -286,19 +288,18 @@ class CachedOrm {
       readDriver: read => this.#queries.readDriver(read),
       readBuilder: read => this.#queries.readBuilder(read),
       clearNamed: async name => {
-        await this.#identified();
+        await this.#facts();
         await this.invalidateTags([nameTag(name)], 'invalidate');
       },
     });
   }
 
   get tables(): Tables {
-    if (this.#tables === undefined) {
-      this.#tables = new Tables(this.seam.mappedTables());
-      const path = this.seam.identity.answer?.searchPath;
-      if (path !== undefined) {
-        this.#tables.searchPath = path;
-      }
+    const { entities } = this.seam;
+    if (this.#tables === undefined || this.#entityCount !== entities) {
+      // Entities may be discovered later.
+      this.#tables = new Tables(this.seam.mappedTables(), this.seam.question.facts);
+      this.#entityCount = entities;
     }
     return this.#tables;
   }
@@ -334,12 +335,12 @@ class CachedOrm {
   }
 
   async invalidate(writes: WriteSet, cause: 'invalidate' | 'external'): Promise<void> {
-    await this.#identified();
+    await this.#facts();
     await this.#intents.invalidate(this.#registry, this.#idsOf(writes.tags()), cause);
   }
 
   async invalidateTags(tags: readonly string[], cause: 'invalidate' | 'clear'): Promise<void> {
-    await this.#identified();
+    await this.#facts();
     await this.#intents.invalidate(this.#registry, this.#idsOf(tags), cause);
   }
 
@@ -406,38 +407,39 @@ class CachedOrm {
     return plan;
   }
 
-  async #identified(): Promise<DatabaseIdentity> {
-    const known = this.seam.identity.answer;
-    if (known !== undefined && this.#tagIds !== undefined) {
-      return known;
-    }
-    if (known === undefined) {
+  async #facts(): Promise<DatabaseFacts> {
+    if (this.seam.question.facts === undefined) {
       await this.seam.connectOnce();
     }
-    this.#learned();
-    return this.seam.identity.answer!;
+    return this.seam.question.facts!;
   }
 
-  #prepared(send: Send, like: Compiled): Promise<void> | undefined {
-    if (this.#tagIds !== undefined) {
-      return undefined;
-    }
-    const asked = this.seam.identity.ask(send, like) ?? Promise.resolve();
-    return asked.then(() => {
-      if (this.#tagIds === undefined) {
-        this.#learned();
-      }
-    });
-  }
-
-  #learned(): void {
-    const { database, searchPath } = this.seam.identity.answer!;
-    this.#registry = hash('sha256', database, 'base64url').slice(0, 16);
-    this.#tagIds = new TagIds(database);
-    this.tables.searchPath = searchPath;
+  #learned(facts: DatabaseFacts): void {
+    this.tables.learn(facts);
     this.#plans.clear();
     this.#queries.forget();
-    this.#guard.uses(this.#registry);
+    if (this.#tagIds?.database !== facts.database) {
+      this.#registry = hash('sha256', facts.database, 'base64url').slice(0, 16);
+      this.#tagIds = new TagIds(facts.database);
+      this.#guard.uses(this.#registry);
+    }
+    this.#warnOfTriggers(facts);
+  }
+
+  /** What a trigger writes to other tables is not seen, unless somebody says so. */
+  #warnOfTriggers({ unusual }: DatabaseFacts): void {
+    for (const [id, { triggers }] of unusual) {
+      const { schema, name } = this.tables.named(id);
+      const table = this.tables.find(schema, name);
+      if (triggers.length > 0 && table !== undefined && !table.tellsWrites && !this.#warned.has(id)) {
+        this.#warned.add(id);
+        process.emitWarning(
+          `resultCache(): the table ${id} has triggers (${triggers.join(', ')}). If they write to other tables, name those in ` +
+            "the entity's resultCache: { alsoWrites: ['table'] }; if not, say alsoWrites: [].",
+          { type: 'MikrokitWarning', code: 'RESULT_CACHE_TRIGGER' },
+        );
+      }
+    }
   }
 
   #idsOf(tags: readonly string[]): string[] {

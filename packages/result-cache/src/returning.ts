@@ -27,7 +27,12 @@ export function addReturning(statement: Statement, compiled: Compiled, tables: T
     return undefined;
   }
   const table = tables.find(write.schema, write.name);
-  if (table === undefined || table.view || !isBounded(write, table)) {
+  if (
+    table === undefined ||
+    table.view ||
+    !isBounded(write, table) ||
+    !tables.mayReturn(tables.idsOf(write.schema, write.name))
+  ) {
     return undefined;
   }
   const columns = [...table.tracked.keys()].filter(

@@ -1,11 +1,12 @@
 import { type EntityMetadata, type MetadataStorage, type MikroORM, PolymorphicRef, Utils } from '@mikro-orm/core';
 import type { Polymorphic } from './codec/polymorphic.ts';
-import { OptionsError, ResultCacheError } from './errors.ts';
+import { OptionsError } from './errors.ts';
 import { type CacheSetting, checkEntityOptions, type EntityCacheOptions, shown } from './policy.ts';
 import type { BuilderRead } from './seam/builder-reads.ts';
 import type { Connection } from './seam/connection.ts';
-import { watchConnection, type WatchedConnection, type Watcher } from './seam/connection-watch.ts';
-import { IdentityQuestion } from './seam/database-identity.ts';
+import { unseenWrites, watchConnection, type WatchedConnection, type Watcher } from './seam/connection-watch.ts';
+import { DatabaseQuestion } from './seam/database-question.ts';
+import type { DatabaseFacts } from './database-facts.ts';
 import { type DriverRead, takeDriverReads } from './seam/driver-reads.ts';
 import { CallSettings, defaultEntityManager, sessionContextOf } from './seam/entity-manager.ts';
 import { mappedTables, placeOf } from './seam/mapped-tables.ts';
@@ -47,18 +48,22 @@ const DEFAULT_EXPIRATION = 1_000;
 /** The seam of one ORM. */
 export class Seam {
   readonly settings: CallSettings = new CallSettings();
-  readonly identity: IdentityQuestion;
+  readonly question: DatabaseQuestion;
   readonly #orm: MikroORM;
   readonly #configured: readonly (readonly [entity: unknown, options: EntityCacheOptions])[];
   readonly #options = new Map<EntityMetadata, EntityCacheOptions | undefined>();
   readonly #watched = new WeakSet<object>();
   #closed: readonly string[] | undefined;
 
-  constructor(orm: MikroORM, configured: readonly (readonly [entity: unknown, options: EntityCacheOptions])[]) {
+  constructor(
+    orm: MikroORM,
+    configured: readonly (readonly [entity: unknown, options: EntityCacheOptions])[],
+    answered: (facts: DatabaseFacts) => void,
+  ) {
     this.#orm = orm;
     this.#configured = configured;
     const { host, port } = orm.driver.getConnection('write').getConnectionOptions();
-    this.identity = new IdentityQuestion(`${host}:${port}`);
+    this.question = new DatabaseQuestion(`${host}:${port}`, answered);
   }
 
   /** Puts the takeover in MikroORM's place. To be called from `register(orm)`, before `orm.em` exists. */
@@ -117,11 +122,16 @@ export class Seam {
   }
 
   metaOf(entity: unknown): EntityMetadata | undefined {
-    return this.#orm.getMetadata().find(entity as never) as EntityMetadata | undefined;
+    return registered(this.#orm.getMetadata(), entity);
   }
 
   placeOf(meta: EntityMetadata): { schema: string | undefined; name: string } {
     return placeOf(this.#orm, meta);
+  }
+
+  /** How many entities the ORM has. */
+  get entities(): number {
+    return this.#orm.getMetadata().getAll().size;
   }
 
   mappedTables(): MappedTable[] {
@@ -217,10 +227,7 @@ export class Seam {
     this.#watched.add(connection);
     const why = watchConnection(connection as unknown as WatchedConnection, watcher);
     if (why !== undefined) {
-      throw new ResultCacheError(
-        'UNSEEN_WRITES',
-        `resultCache() has to see every write, but got: ${why}. Give MikroORM its dialect, or a function that makes it, instead.`,
-      );
+      throw unseenWrites(why);
     }
   }
 
@@ -240,7 +247,7 @@ export class Seam {
 
   #check(storage: MetadataStorage): void {
     for (const [entity] of this.#configured) {
-      if (storage.find(entity as never) === undefined) {
+      if (registered(storage, entity) === undefined) {
         throw new OptionsError(
           'entities',
           `resultCache({ entities }) names entities of the ORM, but got: ${shown(entity)}, which is not among its entities.`,
@@ -254,4 +261,10 @@ export class Seam {
       }
     }
   }
+}
+
+/** Storage also finds what a schema that it does not have says of itself. */
+function registered(storage: MetadataStorage, entity: unknown): EntityMetadata | undefined {
+  const meta = storage.find(entity as never) as EntityMetadata | undefined;
+  return meta !== undefined && storage.getAll().get(meta.class) === meta ? meta : undefined;
 }

@@ -1,4 +1,5 @@
 import type { ColumnKind } from './column-values.ts';
+import type { DatabaseFacts } from './database-facts.ts';
 
 /** A table that entities are mapped to, as far as the cache has to know it. */
 export interface MappedTable {
@@ -16,6 +17,8 @@ export interface MappedTable {
   readonly dependsOn: readonly string[];
   /** Tables that writes to it change without naming them. */
   readonly alsoWrites: readonly string[];
+  /** Whether somebody has said what its triggers write. */
+  readonly tellsWrites: boolean;
   /** A view: what it reads is not known. */
   readonly view: boolean;
 }
@@ -34,9 +37,10 @@ export class Tables {
   readonly #byId = new Map<string, MappedTable>();
   readonly #byName = new Map<string, MappedTable[]>();
   /** Schemas that a bare name is looked for in, in order. */
-  #searchPath: readonly string[] = ['public'];
+  #searchPath: readonly string[] = [];
+  #facts: DatabaseFacts | undefined;
 
-  constructor(tables: readonly MappedTable[]) {
+  constructor(tables: readonly MappedTable[], facts: DatabaseFacts | undefined) {
     for (const table of tables) {
       const known = this.#byName.get(table.name);
       if (known === undefined) {
@@ -45,15 +49,40 @@ export class Tables {
         known.push(table);
       }
     }
-    this.searchPath = ['public'];
+    this.#lookIn(['public']);
+    if (facts !== undefined) {
+      this.learn(facts);
+    }
   }
 
-  get searchPath(): readonly string[] {
-    return this.#searchPath;
+  /** What the database itself says is added to what is mapped. */
+  learn(facts: DatabaseFacts): void {
+    this.#facts = facts;
+    this.#lookIn(facts.searchPath.length === 0 ? ['public'] : facts.searchPath);
   }
 
-  set searchPath(schemas: readonly string[]) {
-    this.#searchPath = schemas.length === 0 ? ['public'] : schemas;
+  get facts(): DatabaseFacts | undefined {
+    return this.#facts;
+  }
+
+  /** The foreign keys that refer to a table: those of entities, and those that the database has. */
+  cascadesOf(ids: readonly string[], table: MappedTable | undefined): readonly Cascade[] {
+    const own = ids.flatMap(id => this.#facts?.cascades.get(id) ?? []);
+    return table === undefined || table.cascades.length === 0 ? own : [...table.cascades, ...own];
+  }
+
+  /** Whether what a statement's text says of its rows is what is written. */
+  tellsRows(ids: readonly string[]): boolean {
+    return !ids.some(id => this.#facts?.unusual.get(id)?.changesRows);
+  }
+
+  /** Whether a statement may be made to return what it has written. */
+  mayReturn(ids: readonly string[]): boolean {
+    return this.#facts !== undefined && !ids.some(id => this.#facts!.unusual.get(id)?.refusesReturning);
+  }
+
+  #lookIn(schemas: readonly string[]): void {
+    this.#searchPath = schemas;
     this.#byId.clear();
     for (const tables of this.#byName.values()) {
       for (const table of tables) {

@@ -45,16 +45,16 @@ export function userTag(tag: string): string {
  */
 export class TagIds {
   readonly #known = new Map<string, string>();
-  readonly #database: string;
+  readonly database: string;
 
   constructor(database: string) {
-    this.#database = database;
+    this.database = database;
   }
 
   of(tag: string): string {
     let id = this.#known.get(tag);
     if (id === undefined) {
-      id = hash('sha256', `${this.#database}\0${tag}`, 'base64url').slice(0, 16);
+      id = hash('sha256', `${this.database}\0${tag}`, 'base64url').slice(0, 16);
       if (this.#known.size >= MOST_KNOWN) {
         this.#known.clear();
       }

@@ -149,53 +149,71 @@ export class WriteSet {
       this.addEverything(`a write to the view ${write.name}`);
       return;
     }
-    for (const id of this.#tables.idsOf(write.schema, write.name)) {
+    const ids = this.#tables.idsOf(write.schema, write.name);
+    const isTold = this.#tables.tellsRows(ids);
+    for (const id of ids) {
       this.#tableOf(id);
       for (const [column, kind] of table.tracked) {
         // RETURNING tells what a column is, not what it was: that is the same only where it is not assigned.
         const given = write.sets.some(set => set.column === column) ? undefined : returned?.valuesOf(column, kind);
         const known = given ?? knownValues(write, column, value => canonical(kind, value, parameters));
-        this.#addValues(id, column, known);
+        this.#addValues(id, column, isTold || write.how === 'delete' ? known : undefined);
       }
     }
     for (const name of table.alsoWrites) {
       const other = this.#tables.named(name);
       this.#addWhole(other.schema, other.name, true);
     }
-    const cascading =
-      write.how === 'truncate'
-        ? write.cascade
-          ? table.cascades
-          : []
-        : table.cascades.filter(cascade => passesOn(cascade, write));
-    // An insert … on conflict changes no key that others refer to, unless it assigns one.
-    this.#addCascades(cascading, write.how === 'truncate');
+    const cascades = this.#tables.cascadesOf(ids, table);
+    if (write.how === 'truncate') {
+      // `cascade` empties whatever refers to the table, whatever the rule of its foreign key.
+      this.#addCascades(write.cascade === true ? cascades : [], write.schema, true);
+    } else {
+      // An insert … on conflict changes no key that others refer to, unless it assigns one.
+      this.#addCascades(
+        cascades.filter(cascade => passesOn(cascade, write)),
+        write.schema,
+        false,
+      );
+    }
   }
 
-  /** @param truncated `truncate … cascade` empties whatever refers to the table, whatever the rule of its foreign key */
-  #addCascades(cascades: readonly Cascade[], truncated: boolean, seen = new Set<string>()): void {
+  /**
+   * @param from the schema of the table that was written: one that is mapped without a schema, or for all (`*`), refers to
+   *   its neighbours there
+   */
+  #addCascades(
+    cascades: readonly Cascade[],
+    from: string | undefined,
+    truncated: boolean,
+    seen = new Set<string>(),
+  ): void {
     for (const cascade of cascades) {
-      const { table: id } = cascade;
-      if (!seen.has(id) && (truncated || cascade.onDelete || cascade.onUpdateOf.length > 0)) {
-        seen.add(id);
-        const { schema, name } = this.#tables.named(id);
-        this.#addWhole(schema, name, false);
-        // What is deleted or changed there is not known, so everything that hangs on it may be.
-        this.#addCascades(this.#tables.find(schema, name)?.cascades ?? [], truncated, seen);
+      const { schema, name } = this.#tables.named(cascade.table);
+      for (const place of schema === undefined || schema === '*' ? [from, undefined] : [schema]) {
+        const id = `${place}.${name}`;
+        if (!seen.has(id) && (truncated || cascade.onDelete || cascade.onUpdateOf.length > 0)) {
+          seen.add(id);
+          this.#addWhole(place, name, false);
+          // What is deleted or changed there is not known, so everything that hangs on it may be.
+          const next = this.#tables.cascadesOf(this.#tables.idsOf(place, name), this.#tables.find(place, name));
+          this.#addCascades(next, place, truncated, seen);
+        }
       }
     }
   }
 
   #addWhole(schema: string | undefined, name: string, cascading: boolean): void {
     const table = this.#tables.find(schema, name);
-    for (const id of this.#tables.idsOf(schema, name)) {
+    const ids = this.#tables.idsOf(schema, name);
+    for (const id of ids) {
       this.#tableOf(id);
       for (const column of table?.tracked.keys() ?? []) {
         this.#addValues(id, column, undefined);
       }
     }
     if (cascading) {
-      this.#addCascades(table?.cascades ?? [], false);
+      this.#addCascades(this.#tables.cascadesOf(ids, table), schema, false);
     }
   }
 

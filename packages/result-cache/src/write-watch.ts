@@ -20,6 +20,8 @@ export interface WriteContext {
   changeOf(writes: WriteSet, cause: 'commit' | 'statement'): Change;
   /** Tags as the store calls them. */
   tagsOf(writes: WriteSet): readonly string[];
+  /** Tables, foreign keys or triggers may have been changed. */
+  schemaChanged(): void;
   /** The session was changed so that statements mean something else from now on. */
   sessionChanged(parameter: string): void;
 }
@@ -31,6 +33,8 @@ export interface WriteContext {
 export class WriteWatch implements Watcher {
   readonly #context: WriteContext;
   readonly #transactions = new WeakMap<object, OpenTransaction>();
+  /** Another role may lack the right to read what it writes. */
+  #roleChanged = false;
 
   constructor(context: WriteContext) {
     this.#context = context;
@@ -110,7 +114,7 @@ export class WriteWatch implements Watcher {
     switch (statement.verb) {
       case 'begin': {
         const result = await send(compiled);
-        this.#transactions.set(connection, new OpenTransaction(this.#nothing(context), statement.detail));
+        this.#begin(context, connection, statement.detail);
         return result;
       }
       case 'commit':
@@ -143,6 +147,7 @@ export class WriteWatch implements Watcher {
         if (statement.local !== true && SCHEMA_SETTINGS.has(statement.detail ?? '')) {
           context.sessionChanged(statement.detail!);
         }
+        this.#roleChanged ||= ROLE_SETTINGS.has(statement.detail ?? '');
         return await send(compiled);
       default:
         return await this.#statement(context, connection, transaction, compiled, statement, send);
@@ -161,7 +166,7 @@ export class WriteWatch implements Watcher {
     if (writes.isEmpty) {
       return await send(compiled);
     }
-    const returning = addReturning(statement, compiled, context.tables());
+    const returning = this.#roleChanged ? undefined : addReturning(statement, compiled, context.tables());
     const run = async (): Promise<{ result: Result; exact: WriteSet | undefined }> => {
       if (returning === undefined) {
         return { result: await send(compiled), exact: undefined };
@@ -200,7 +205,7 @@ export class WriteWatch implements Watcher {
       return await this.#committed(context, writes, () => send(compiled));
     } finally {
       if (last === 'begin') {
-        this.#transactions.set(connection, new OpenTransaction(this.#nothing(context), undefined));
+        this.#begin(context, connection, undefined);
       } else {
         this.#transactions.delete(connection);
       }
@@ -213,9 +218,14 @@ export class WriteWatch implements Watcher {
       : await context.intents.around(context.changeOf(writes, 'commit'), send);
   }
 
+  #begin(context: WriteContext, connection: object, isolation: string | undefined): void {
+    const byDefault = context.tables().facts?.isolation ?? 'unknown';
+    this.#transactions.set(connection, new OpenTransaction(this.#nothing(context), isolation ?? byDefault));
+  }
+
   #end(context: WriteContext, connection: object, { sql }: Compiled): void {
     if (/\band\s+chain\b/i.test(sql) && !/\bno\s+chain\b/i.test(sql)) {
-      this.#transactions.set(connection, new OpenTransaction(this.#nothing(context), undefined));
+      this.#begin(context, connection, undefined);
     } else {
       this.#transactions.delete(connection);
     }
@@ -240,6 +250,9 @@ export class WriteWatch implements Watcher {
 
   #writesOf(context: WriteContext, statements: readonly Statement[], { sql, parameters }: Compiled): WriteSet {
     const writes = this.#nothing(context);
+    if (statements.some(({ verb, opaque }) => opaque || verb === 'ddl')) {
+      context.schemaChanged();
+    }
     for (const statement of statements) {
       if (statement.opaque && context.unknownWrites === 'error') {
         throw new ResultCacheError(
@@ -258,3 +271,5 @@ const ENDS: ReadonlySet<Statement['verb']> = new Set(['commit', 'rollback', 'pre
 
 /** Settings that decide which table a bare name is. */
 const SCHEMA_SETTINGS: ReadonlySet<string> = new Set(['search_path']);
+
+const ROLE_SETTINGS: ReadonlySet<string> = new Set(['role', 'session authorization', 'session_authorization']);

@@ -1,3 +1,5 @@
+import { ResultCacheError } from '../errors.ts';
+
 /** A statement as Kysely hands it to a connection. */
 export interface Compiled {
   readonly sql: string;
@@ -39,6 +41,7 @@ interface Dialect {
 
 /** A MikroORM connection, as far as it is made here. */
 export interface WatchedConnection {
+  createKysely(): unknown;
   createKyselyDialect(...args: unknown[]): Dialect | Promise<Dialect>;
   readonly options: { driverOptions?: unknown };
   readonly config: { get(name: 'driverOptions'): unknown };
@@ -51,7 +54,7 @@ export type Unwatchable = 'a Kysely instance in driverOptions';
  * Lets `watcher` see all that goes through a MikroORM connection: its own statements, raw SQL, and Kysely's, of which
  * MikroORM itself knows nothing. To be called before its first use; a reconnect keeps it.
  *
- * Relies on `connection.createKyselyDialect(options)` making the dialect, on `driverOptions` being a dialect (or a function
+ * Relies on `connection.createKysely()` being called for each connect, on `createKyselyDialect(options)` making the dialect, on `driverOptions` being a dialect (or a function
  * that returns one) otherwise, and on Kysely's `Driver.acquireConnection()` giving out the objects that statements run on.
  */
 export function watchConnection(connection: WatchedConnection, watcher: Watcher): Unwatchable | undefined {
@@ -65,12 +68,27 @@ export function watchConnection(connection: WatchedConnection, watcher: Watcher)
     return 'a Kysely instance in driverOptions';
   }
   if (typeof given === 'function' || isDialect(given)) {
-    connection.options.driverOptions = () => {
-      const made: unknown = typeof given === 'function' ? (given as () => unknown)() : given;
-      return isDialect(made) ? watched(made, watcher) : made;
+    const createKysely = connection.createKysely.bind(connection);
+    connection.createKysely = () => {
+      // Anew each time: a connection that is closed forgets its options.
+      connection.options.driverOptions = () => {
+        const made: unknown = typeof given === 'function' ? (given as () => unknown)() : given;
+        if (isKysely(made)) {
+          throw unseenWrites('a Kysely instance in driverOptions');
+        }
+        return isDialect(made) ? watched(made, watcher) : made;
+      };
+      return createKysely();
     };
   }
   return undefined;
+}
+
+export function unseenWrites(why: Unwatchable): ResultCacheError {
+  return new ResultCacheError(
+    'UNSEEN_WRITES',
+    `resultCache() has to see every write, but got: ${why}. Give MikroORM its dialect, or a function that makes it, instead.`,
+  );
 }
 
 function isDialect(value: unknown): value is Dialect {

@@ -56,6 +56,7 @@ export function mappedTables(
       cascades: cascades.get(id) ?? [],
       dependsOn: options.flatMap(option => option.dependsOn ?? []),
       alsoWrites: options.flatMap(option => option.alsoWrites ?? []),
+      tellsWrites: options.some(option => option.alsoWrites !== undefined),
       view: own.some(meta => Boolean(meta.view)),
     };
   });
