@@ -54,7 +54,8 @@ export type Unwatchable = 'a Kysely instance in driverOptions';
  * Lets `watcher` see all that goes through a MikroORM connection: its own statements, raw SQL, and Kysely's, of which
  * MikroORM itself knows nothing. To be called before its first use; a reconnect keeps it.
  *
- * Relies on `connection.createKysely()` being called for each connect, on `createKyselyDialect(options)` making the dialect, on `driverOptions` being a dialect (or a function
+ * Relies on `connection.createKysely()` being called for each connect, on `createKyselyDialect(options)` making the dialect,
+ * on `driverOptions` being a dialect (or a function
  * that returns one) otherwise, and on Kysely's `Driver.acquireConnection()` giving out the objects that statements run on.
  */
 export function watchConnection(connection: WatchedConnection, watcher: Watcher): Unwatchable | undefined {
