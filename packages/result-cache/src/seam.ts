@@ -5,7 +5,8 @@ import { type CacheSetting, checkEntityOptions, type EntityCacheOptions, shown }
 import type { BuilderRead } from './seam/builder-reads.ts';
 import type { Connection } from './seam/connection.ts';
 import { unseenWrites, watchConnection, type WatchedConnection, type Watcher } from './seam/connection-watch.ts';
-import { IdentityQuestion } from './seam/database-identity.ts';
+import { DatabaseQuestion } from './seam/database-question.ts';
+import type { DatabaseFacts } from './database-facts.ts';
 import { type DriverRead, takeDriverReads } from './seam/driver-reads.ts';
 import { CallSettings, defaultEntityManager, sessionContextOf } from './seam/entity-manager.ts';
 import { mappedTables, placeOf } from './seam/mapped-tables.ts';
@@ -47,18 +48,22 @@ const DEFAULT_EXPIRATION = 1_000;
 /** The seam of one ORM. */
 export class Seam {
   readonly settings: CallSettings = new CallSettings();
-  readonly identity: IdentityQuestion;
+  readonly question: DatabaseQuestion;
   readonly #orm: MikroORM;
   readonly #configured: readonly (readonly [entity: unknown, options: EntityCacheOptions])[];
   readonly #options = new Map<EntityMetadata, EntityCacheOptions | undefined>();
   readonly #watched = new WeakSet<object>();
   #closed: readonly string[] | undefined;
 
-  constructor(orm: MikroORM, configured: readonly (readonly [entity: unknown, options: EntityCacheOptions])[]) {
+  constructor(
+    orm: MikroORM,
+    configured: readonly (readonly [entity: unknown, options: EntityCacheOptions])[],
+    answered: (facts: DatabaseFacts) => void,
+  ) {
     this.#orm = orm;
     this.#configured = configured;
     const { host, port } = orm.driver.getConnection('write').getConnectionOptions();
-    this.identity = new IdentityQuestion(`${host}:${port}`);
+    this.question = new DatabaseQuestion(`${host}:${port}`, answered);
   }
 
   /** Puts the takeover in MikroORM's place. To be called from `register(orm)`, before `orm.em` exists. */
@@ -122,6 +127,11 @@ export class Seam {
 
   placeOf(meta: EntityMetadata): { schema: string | undefined; name: string } {
     return placeOf(this.#orm, meta);
+  }
+
+  /** How many entities the ORM has. */
+  get entities(): number {
+    return this.#orm.getMetadata().getAll().size;
   }
 
   mappedTables(): MappedTable[] {
