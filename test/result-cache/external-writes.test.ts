@@ -11,6 +11,7 @@ import {
   type Follower,
   forEntities,
 } from '../../packages/result-cache/src/external-writes.ts';
+import { followerQueries } from '../../packages/result-cache/src/external/change-log.ts';
 import { openDatabase } from '../harness/database.ts';
 import { openCluster } from '../harness/open-cluster.ts';
 import { openOrm } from '../harness/orm.ts';
@@ -466,6 +467,27 @@ describe('the follower', () => {
     await follower.poll();
     expect(told).toEqual(['public.visit']);
   });
+
+  test.each(['as it is when nobody has analysed it', 'analysed'])(
+    'a look reads little of a long log, %s',
+    async state => {
+      const { writer } = await setUp();
+      await writer.query(`insert into mikrokit.changes (xid, "schema", "table")
+      select (10000000000 + n)::text::xid8, 'public', 'city' from generate_series(1, 50000) n`);
+      if (state === 'analysed') {
+        await writer.query('analyze mikrokit.changes; analyze mikrokit.state');
+      }
+      await writer.query(followerQueries('mikrokit').begin);
+      const look = followerQueries('mikrokit')
+        .look.replace('?', () => `'1000:1000:'`)
+        .replace('?', () => `'redis'`);
+      const { rows } = await writer.query<{ 'QUERY PLAN': string }>(`explain ${look}`);
+      const plan = rows.map(row => row['QUERY PLAN']);
+      expect(plan.join('\n')).not.toMatch(/Seq Scan on (?:changes|pg_class)/);
+      // Above that, PostgreSQL begins to compile a query.
+      expect(Number(/cost=[\d.]+\.\.([\d.]+)/.exec(plan[0]!)![1])).toBeLessThan(100_000);
+    },
+  );
 
   test('looks each interval, and at once when it is notified', async () => {
     const ticking = await setUp({ interval: 20 });

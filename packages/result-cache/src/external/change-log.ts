@@ -72,16 +72,16 @@ export function upStatements({ schema, tables, notify }: ChangeLog): string[] {
   "position" pg_snapshot not null,
   "at" timestamptz not null default pg_catalog.clock_timestamp()
 )`,
-    // With the rights of its owner: whoever may write to a table need not know of the log. No two transactions ever insert
-    // the same key, so none waits for another.
+    // With the rights of its owner: whoever may write to a table need not know of the log. All names in it are qualified, as
+    // a search path of its own costs as much as the insert. No two transactions ever insert the same key, so none waits.
     `create or replace function ${own}."log_change"() returns trigger
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $mikrokit$
+language plpgsql security definer as $mikrokit$
 begin
   insert into ${own}."changes" ("schema", "table") values (tg_table_schema, tg_table_name) on conflict do nothing;${
     notify
       ? `
   if found then
-    perform pg_notify(${literal(channelOf(schema))}, '');
+    perform pg_catalog.pg_notify(${literal(channelOf(schema))}, '');
   end if;`
       : ''
   }
@@ -167,6 +167,9 @@ export function followerQueries(schema: string): FollowerQueries {
     // A row is new if its transaction is visible in this statement's snapshot and was in none of those that have been dealt
     // with. The order in which ids are given out, and that of commits, do not matter.
     //
+    // The upper bound, `unnest`, `lateral` and `offset 0` are for the planner. It cannot know that hardly any row is new, and
+    // reads whole tables without them, or compiles the query each time.
+    //
     // `triggers` changes with every trigger that is made, dropped or disabled: what was written without it is not known.
     look: `with recursive watch as materialized (
   select coalesce(md5(string_agg(t.oid || t.tgenabled::text, ',' order by t.oid)), '') as "triggers"
@@ -182,23 +185,27 @@ export function followerQueries(schema: string): FollowerQueries {
     on positions."boot" = state."boot" and positions."triggers" = watch."triggers" and "store" = ?::text
 ), fresh as (
   select distinct "schema", "table" from ${own}."changes"
-  where "xid" >= (select "bound" from asked)
+  where "xid" >= (select "bound" from asked) and "xid" < (select pg_snapshot_xmax("now") from asked)
     and pg_visible_in_snapshot("xid", (select "now" from asked))
     and not coalesce(pg_visible_in_snapshot("xid", (select "last" from asked)), false)
     and not coalesce(pg_visible_in_snapshot("xid", (select "told" from asked)), false)
 ), found(oid) as (
-  select to_regclass(format('%I.%I', "schema", "table"))::oid from fresh
+  select to_regclass(name)::oid from unnest(array(select format('%I.%I', "schema", "table") from fresh)) as name
 ), above(oid) as (
-  select oid from found union select inhparent from pg_catalog.pg_inherits join above on inhrelid = above.oid
+  select oid from found
+  union select inhparent from above, lateral (select inhparent from pg_catalog.pg_inherits where inhrelid = oid offset 0) as i
 ), below(oid) as (
-  select oid from found union select inhrelid from pg_catalog.pg_inherits join below on inhparent = below.oid
+  select oid from found
+  union select inhrelid from below, lateral (select inhrelid from pg_catalog.pg_inherits where inhparent = oid offset 0) as i
 ), changed("schema", "table") as (
   select "schema", "table" from fresh
   union
   select nspname::text, relname::text
-  from (select oid from above union select oid from below) as family
-  join pg_catalog.pg_class as class using (oid)
-  join pg_catalog.pg_namespace as namespace on namespace.oid = relnamespace
+  from unnest(array(select oid from above union select oid from below)) as family(oid), lateral (
+    select relname, nspname from pg_catalog.pg_class as class
+    join pg_catalog.pg_namespace as namespace on namespace.oid = relnamespace
+    where class.oid = family.oid offset 0
+  ) as names
 )
 select jsonb_build_object(
   'boot', "boot",
