@@ -31,7 +31,7 @@ export interface ReadContext {
   /** The statement with its values in it, as it is sent. */
   formatted(sql: string, params: readonly unknown[]): string;
   /** Asks the database once who it is. */
-  facts(): Promise<DatabaseFacts>;
+  facts(): DatabaseFacts | Promise<DatabaseFacts>;
   readonly user: string;
   registry(): string;
   tagIds(): TagIds;

@@ -43,7 +43,7 @@ export function planRead(statements: readonly Statement[], tables: Tables): Read
     } else {
       own.forEach(id => ids.add(id));
       shapes.add(table.shape);
-      parts.push(narrowed(table, own, use));
+      parts.push(narrowed(tables, table, own, use));
       for (const name of table.dependsOn) {
         const other = tables.named(name);
         const known = tables.idsOf(other.schema, other.name);
@@ -64,13 +64,19 @@ export function planRead(statements: readonly Statement[], tables: Tables): Read
 
 /** The tags of one table in a statement: of the narrowest condition that all its rows meet. */
 function narrowed(
+  tables: Tables,
   table: MappedTable,
   ids: readonly string[],
   use: TableUse,
 ): (parameters: readonly unknown[]) => string[] {
   const whole = ids.map(tableTag);
   const conditions = use.equals
-    .filter(({ column, values }) => table.tracked.has(column) && values.length <= MOST_VALUES)
+    .filter(
+      ({ column, values }) =>
+        table.tracked.has(column) &&
+        values.length <= MOST_VALUES &&
+        ids.every(id => tables.mayNarrow(id, table, column)),
+    )
     // One value first; of two, the one that is part of the key tells rows apart better.
     .toSorted(
       (a, b) =>

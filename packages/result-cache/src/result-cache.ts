@@ -19,6 +19,7 @@ import { planRead, type ReadPlan } from './read-plan.ts';
 import { QueryReads } from './query-reads.ts';
 import { Recent } from './recent.ts';
 import { Seam } from './seam.ts';
+import { SharedColumns } from './shared-columns.ts';
 import { mayWrite } from './sql/may-write.ts';
 import { analyse } from './sql/statement.ts';
 import { type CacheStats, Counters } from './stats.ts';
@@ -142,7 +143,7 @@ class Cache implements ResultCache {
     });
     this.#orms.set(orm, cached);
     cached.seam.onClose(async () => {
-      await cached.idle();
+      await cached.end();
       this.#orms.delete(orm);
       if (this.#orms.size === 0) {
         await this.#guard.dispose();
@@ -221,6 +222,7 @@ class CachedOrm {
   readonly #entries: Entries;
   readonly #reads: CachedReads;
   readonly #queries: QueryReads;
+  readonly #columns: SharedColumns;
   readonly #plans = new Recent<ReadPlan>(MOST_PLANS);
   #tables: Tables | undefined;
   #entityCount = 0;
@@ -240,6 +242,11 @@ class CachedOrm {
     this.#intents = intents;
     this.seam = new Seam(orm, options.entities, facts => this.#learned(facts));
     this.#entries = new Entries(createCodec(this.seam.polymorphic), options.secret, options.store.shared);
+    this.#columns = new SharedColumns(
+      guard,
+      () => this.tables.columns(),
+      () => this.#shared(),
+    );
     const answers = new Answers({ guard, entries: this.#entries, channel, counters });
     const fills = new Fills({ guard, entries: this.#entries, answers, intents, channel, counters });
     this.#reads = new CachedReads({ guard, answers, fills, channel, counters, maxWait: options.maxWait });
@@ -270,6 +277,7 @@ class CachedOrm {
       intents,
       unknownWrites: options.unknownWrites,
       prepare: (send, like) => this.seam.question.ask(send, like),
+      ready: () => this.#columns.ready(this.#registry),
       schemaChanged: () => this.seam.question.outdated(),
       mayWrite,
       analyse: sql => analyse(sql, { pure: options.pureFunctions }),
@@ -300,6 +308,7 @@ class CachedOrm {
       // Entities may be discovered later.
       this.#tables = new Tables(this.seam.mappedTables(), this.seam.question.facts);
       this.#entityCount = entities;
+      this.#tables.share(this.#columns.others(), column => this.#columns.isSettled(column));
     }
     return this.#tables;
   }
@@ -344,8 +353,10 @@ class CachedOrm {
     await this.#intents.invalidate(this.#registry, this.#idsOf(tags), cause);
   }
 
-  idle(): Promise<void> {
-    return this.#reads.idle();
+  /** Before the ORM closes. */
+  async end(): Promise<void> {
+    this.#columns.stop();
+    await this.#reads.idle();
   }
 
   async explain(em: object, entity: unknown, where: unknown, options: object): Promise<CacheExplanation> {
@@ -407,11 +418,24 @@ class CachedOrm {
     return plan;
   }
 
-  async #facts(): Promise<DatabaseFacts> {
+  #facts(): DatabaseFacts | Promise<DatabaseFacts> {
+    const { facts } = this.seam.question;
+    const waiting = facts && this.#columns.ready(this.#registry);
+    return facts !== undefined && waiting === undefined ? facts : this.#found();
+  }
+
+  async #found(): Promise<DatabaseFacts> {
     if (this.seam.question.facts === undefined) {
       await this.seam.connectOnce();
     }
+    await this.#columns.ready(this.#registry);
     return this.seam.question.facts!;
+  }
+
+  #shared(): void {
+    this.tables.share(this.#columns.others(), column => this.#columns.isSettled(column));
+    this.#plans.clear();
+    this.#queries.forget();
   }
 
   #learned(facts: DatabaseFacts): void {

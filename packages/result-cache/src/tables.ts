@@ -39,6 +39,9 @@ export class Tables {
   /** Schemas that a bare name is looked for in, in order. */
   #searchPath: readonly string[] = [];
   #facts: DatabaseFacts | undefined;
+  /** By id: columns that only other processes on the same store tell apart. */
+  readonly #others = new Map<string, string[]>();
+  #isSettled: (column: string) => boolean = () => true;
 
   constructor(tables: readonly MappedTable[], facts: DatabaseFacts | undefined) {
     for (const table of tables) {
@@ -59,6 +62,36 @@ export class Tables {
   learn(facts: DatabaseFacts): void {
     this.#facts = facts;
     this.#lookIn(facts.searchPath.length === 0 ? ['public'] : facts.searchPath);
+  }
+
+  /**
+   * @param others columns that only other processes on the same store tell apart, as `table?column`
+   * @param isSettled whether all processes know of a column that this one tells apart
+   */
+  share(others: readonly string[], isSettled: (column: string) => boolean): void {
+    this.#others.clear();
+    for (const tag of others) {
+      const at = tag.indexOf('?');
+      const id = tag.slice(0, at);
+      this.#others.set(id, [...(this.#others.get(id) ?? []), tag.slice(at + 1)]);
+    }
+    this.#isSettled = isSettled;
+  }
+
+  /** All columns that are told apart, as `table?column`. */
+  columns(): string[] {
+    return [...this.#byId].flatMap(([id, { tracked }]) => [...tracked.keys()].map(column => `${id}?${column}`));
+  }
+
+  /** The columns that a write to a table has to name: those of `table`, and those that others know of. */
+  columnsOf(id: string, table: MappedTable | undefined): readonly string[] {
+    const others = this.#others.get(id) ?? [];
+    return table === undefined ? others : [...table.tracked.keys(), ...others];
+  }
+
+  /** Whether an entry may depend on one value of a column only. A primary key is one for everybody. */
+  mayNarrow(id: string, table: MappedTable, column: string): boolean {
+    return table.primaryKey.includes(column) || this.#isSettled(`${id}?${column}`);
   }
 
   get facts(): DatabaseFacts | undefined {

@@ -58,7 +58,7 @@ export class WriteSet {
   /** Rows of a table by the value of one of its columns, as `invalidate(Entity, pk)` names them. */
   addRow(table: MappedTable, ids: readonly string[], values: ReadonlyMap<string, string | undefined>): void {
     for (const id of ids) {
-      for (const column of table.tracked.keys()) {
+      for (const column of this.#tables.columnsOf(id, table)) {
         const value = values.get(column);
         this.#addValues(id, column, value === undefined ? undefined : [value]);
       }
@@ -123,6 +123,11 @@ export class WriteSet {
     const tags: string[] = [ANY];
     for (const [id, columns] of this.#columns) {
       tags.push(tableTag(id));
+      for (const column of this.#tables.columnsOf(id, undefined)) {
+        if (!columns.has(column)) {
+          tags.push(unknownTag(id, column));
+        }
+      }
       for (const [column, values] of columns) {
         if (values === undefined || values.size > most) {
           tags.push(unknownTag(id, column));
@@ -208,7 +213,7 @@ export class WriteSet {
     const ids = this.#tables.idsOf(schema, name);
     for (const id of ids) {
       this.#tableOf(id);
-      for (const column of table?.tracked.keys() ?? []) {
+      for (const column of this.#tables.columnsOf(id, table)) {
         this.#addValues(id, column, undefined);
       }
     }

@@ -16,6 +16,8 @@ export interface WriteContext {
   prepare(send: Send, compiled: Compiled): Promise<void> | undefined;
   mayWrite(sql: string): boolean;
   analyse(sql: string): readonly Statement[];
+  /** What has to be known before {@link changeOf}. */
+  ready(): Promise<void> | undefined;
   /** The change that a set of writes is. */
   changeOf(writes: WriteSet, cause: 'commit' | 'statement'): Change;
   /** Tags as the store calls them. */
@@ -90,7 +92,7 @@ export class WriteWatch implements Watcher {
     const ended = new Promise<void>(resolve => (end = resolve));
     let begin: () => void = () => undefined;
     const begun = new Promise<void>(resolve => (begin = resolve));
-    const told = context.intents.around(context.changeOf(writes, 'statement'), async () => {
+    const told = context.intents.around(await changeOf(context, writes, 'statement'), async () => {
       begin();
       await ended;
     });
@@ -177,7 +179,7 @@ export class WriteWatch implements Watcher {
     if (transaction !== undefined) {
       return await transaction.during(writes, run);
     }
-    const { result } = await context.intents.around(context.changeOf(writes, 'statement'), run, ({ exact }) =>
+    const { result } = await context.intents.around(await changeOf(context, writes, 'statement'), run, ({ exact }) =>
       context.tagsOf(exact ?? writes),
     );
     return result;
@@ -215,7 +217,7 @@ export class WriteWatch implements Watcher {
   async #committed(context: WriteContext, writes: WriteSet | undefined, send: () => Promise<Result>): Promise<Result> {
     return writes === undefined || writes.isEmpty
       ? await send()
-      : await context.intents.around(context.changeOf(writes, 'commit'), send);
+      : await context.intents.around(await changeOf(context, writes, 'commit'), send);
   }
 
   #begin(context: WriteContext, connection: object, isolation: string | undefined): void {
@@ -265,6 +267,11 @@ export class WriteWatch implements Watcher {
     }
     return writes;
   }
+}
+
+async function changeOf(context: WriteContext, writes: WriteSet, cause: 'commit' | 'statement'): Promise<Change> {
+  await context.ready();
+  return context.changeOf(writes, cause);
 }
 
 const ENDS: ReadonlySet<Statement['verb']> = new Set(['commit', 'rollback', 'prepare transaction']);
