@@ -43,7 +43,8 @@ function list(value: unknown): readonly unknown[] {
 }
 
 function nameOf(range: Tree): string {
-  return range['schemaname'] === undefined ? String(range['relname']) : `${range['schemaname']}.${range['relname']}`;
+  const { schemaname, relname } = range as { schemaname?: string; relname: string };
+  return schemaname === undefined ? relname : `${schemaname}.${relname}`;
 }
 
 function visit(node: unknown, ctes: Names, found: Found): void {
@@ -238,11 +239,8 @@ function valueText(node: unknown): string | undefined {
     const value = constant[key];
     if (isTree(value)) {
       // Protobuf leaves out what is zero, false or empty.
-      return key === 'ival'
-        ? String(value[key] ?? 0)
-        : key === 'boolval'
-          ? String(value[key] ?? false)
-          : String(value[key] ?? '');
+      const own = value[key] as string | number | boolean | undefined;
+      return String(own ?? (key === 'ival' ? 0 : key === 'boolval' ? false : ''));
     }
   }
   return undefined;

@@ -165,7 +165,7 @@ export const GRAMMAR_CALLS: ReadonlySet<string> = names(`
   coalesce greatest least nullif exists grouping row array cast extract overlay position substring trim treat normalize
   xmlconcat xmlelement xmlexists xmlforest xmlparse xmlpi xmlroot xmlserialize xmlattributes xmltable xmlnamespaces
   json json_scalar json_serialize json_object json_array json_objectagg json_arrayagg json_exists json_query json_value
-  json_table merge_action columns rollup cube sets
+  json_table merge_action
 `);
 
 /** Keywords that are functions of the clock or the session, written without parentheses or with a precision. */

@@ -19,15 +19,28 @@ export const SET_CLAUSES: ReadonlySet<string> = words('from where returning when
 /** Words that, standing where no clause is expected, say that the statement was misread. */
 export const MISPLACED: ReadonlySet<string> = words('select from join into table');
 
-/** Words with a parenthesis behind them that call nothing. */
+/** Words with a parenthesis behind them that call nothing: no function can have such a name. */
 export const NO_CALL: ReadonlySet<string> = words(`
-  all and any array as asymmetric between both by case check collate cross default distinct else end except exists
-  filter for foreign from full group grouping having ilike in inner insert intersect into is isnull join lateral leading
-  left like limit natural not notnull offset on only or order over overlaps partition placing references returning
-  right row select set similar some symmetric then to trailing union unique using values varying when where window with
-  varchar char character numeric decimal dec bit float time timestamp interval nchar precision real boolean
-  materialized zone operator cube rollup sets within
+  all and any array as asymmetric between both case check collate default distinct else end except exists
+  for foreign from group grouping having in intersect into lateral leading limit not offset on only or order
+  placing references returning row select some symmetric then to trailing union unique using values when where
+  window with varchar char character numeric decimal dec bit float time timestamp interval nchar precision real boolean
 `);
+
+/** Words that are operators or the like behind an operand, and may be the name of a function elsewhere. */
+export const INFIX: ReadonlySet<string> = words('like ilike overlaps join over filter columns operator');
+
+/** Words that call nothing behind one certain word: `order by (…)`. */
+export const SECOND_WORDS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ['by', words('group order partition')],
+  ['first', words('fetch')],
+  ['next', words('fetch')],
+  ['zone', words('time')],
+  ['varying', words('character char nchar bit')],
+  ['sets', words('grouping')],
+  ['insert', words('then')],
+  ['join', words('natural inner left right full outer cross')],
+]);
 
 /** What cannot be an alias without AS, in the places where one is looked for. */
 export const NO_ALIAS: ReadonlySet<string> = words(`

@@ -45,9 +45,7 @@ for (const char of 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456
 }
 
 /** Words that may stand before a parenthesis wherever they are. */
-const HARMLESS_BEFORE: ReadonlySet<string> = new Set(
-  [...PURE, ...GRAMMAR_CALLS, ...NO_CALL].filter(word => word !== 'filter' && word !== 'over' && word !== 'by'),
-);
+const HARMLESS_BEFORE: ReadonlySet<string> = new Set([...PURE, ...GRAMMAR_CALLS, ...NO_CALL]);
 
 /** By the first letter of a word, the lengths, as bits, of those of {@link EFFECTS}: most words need no look-up. */
 const EFFECT_LENGTHS = new Uint16Array(128);
@@ -188,6 +186,10 @@ function mayCall(sql: string, start: number, end: number, before: number): boole
   switch (word) {
     case 'by':
       return !/\b(?:group|order|partition)\s+$/i.test(sql.slice(Math.max(0, start - 20), start));
+    case 'join':
+      return !/[\s)"](?:(?:inner|left|right|full|cross|outer)\s+|(?<=[)"])\s*)$/i.test(
+        sql.slice(Math.max(0, start - 20), start),
+      );
     case 'filter':
     case 'over':
       return before !== 41;

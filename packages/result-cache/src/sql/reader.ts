@@ -3,10 +3,12 @@ import { GRAMMAR_CALLS, HARMLESS, MOVING, movesWithTime, PURE } from './function
 import {
   CLAUSES,
   EFFECTS,
+  INFIX,
   JOIN_CLAUSES,
   MISPLACED,
   NO_ALIAS,
   NO_CALL,
+  SECOND_WORDS,
   SET_CLAUSES,
   SYSTEM_COLUMNS,
 } from './keywords.ts';
@@ -57,6 +59,8 @@ interface Relation {
 
 /** Nobody writes deeper queries, and a depth without bounds is a stack without bounds. */
 const DEPTH = 150;
+/** The clauses of a select, in their order. */
+const SELECT_ORDER = ['into', 'from', 'where', 'group', 'having', 'window'];
 const SET_OPERATIONS = new Set(['union', 'intersect', 'except']);
 const TAIL = new Set(['order', 'limit', 'offset', 'fetch', 'for']);
 const JOINS = new Set(['natural', 'inner', 'left', 'right', 'full', 'outer', 'cross', 'join']);
@@ -86,6 +90,8 @@ export class Reader {
   #depth = 0;
   /** Whether columns of an outer query may be meant. */
   #correlated = false;
+  /** Whether it is in a GROUP BY. */
+  #grouping = false;
 
   /** @param pure functions that the user vouches for */
   constructor(source: string, sql: Nested, pure: ReadonlySet<string> | undefined) {
@@ -214,6 +220,8 @@ export class Reader {
       return { verb: 'select', at: to };
     }
     const scope = this.#scope;
+    const grouping = this.#grouping;
+    this.#grouping = false;
     const at = this.#is(from, 'with') ? this.#with(from + 1, to) : from;
     const first = this.#tokens[at];
     let result: { verb: Verb; at: number };
@@ -224,6 +232,7 @@ export class Reader {
       result = { verb: 'select', at: this.#body(at, to) };
     }
     this.#scope = scope;
+    this.#grouping = grouping;
     this.#depth--;
     return result;
   }
@@ -369,11 +378,17 @@ export class Reader {
   #select(from: number, to: number): number {
     const items: Item[] = [];
     let at = this.#expression(from, to, CLAUSES);
+    let last = -1;
     for (;;) {
       const token = this.#tokens[at];
       if (at >= to || token?.kind !== 'word') {
         return at;
       }
+      const place = SELECT_ORDER.indexOf(token.text);
+      if (place !== -1 && place <= last) {
+        this.#lose(`${token.text} in another place`);
+      }
+      last = place;
       switch (token.text) {
         case 'into':
           this.#into = true;
@@ -389,6 +404,10 @@ export class Reader {
           at = this.#where(at + 1, to, items);
           break;
         case 'group':
+          this.#grouping = true;
+          at = this.#expression(at + 1, to, CLAUSES);
+          this.#grouping = false;
+          break;
         case 'having':
         case 'window':
           at = this.#expression(at + 1, to, CLAUSES);
@@ -442,11 +461,11 @@ export class Reader {
             at++;
           }
           if (at < to) {
-            this.#inside(at);
+            this.#expression(at + 1, this.#close[at]!);
             at = this.#close[at]! + 1;
           }
           if (this.#is(at, 'repeatable') && this.#tokens[at + 1]?.kind === '(') {
-            this.#inside(at + 1);
+            this.#expression(at + 2, this.#close[at + 1]!);
             at = this.#close[at + 1]! + 1;
           }
         } else {
@@ -795,20 +814,19 @@ export class Reader {
       return false;
     }
     if (before.kind === 'word') {
-      if (before.text === 'first' || before.text === 'next') {
-        return !this.#is(open - 2, 'fetch');
+      const { text } = before;
+      if (NO_CALL.has(text)) {
+        return GRAMMAR_CALLS.has(text);
       }
-      if (before.text === 'by') {
-        return !['group', 'order', 'partition'].includes(this.#tokens[open - 2]?.text ?? '');
+      const ahead = this.#tokens[open - 2];
+      if (ahead?.kind === 'word' && SECOND_WORDS.get(text)?.has(ahead.text)) {
+        return false;
       }
-      if (before.text === 'filter' || before.text === 'over') {
-        return this.#tokens[open - 2]?.kind !== ')';
+      if (INFIX.has(text)) {
+        return !this.#isOperand(this.#is(open - 2, 'not') ? open - 3 : open - 2);
       }
-      if (GRAMMAR_CALLS.has(before.text)) {
-        return true;
-      }
-      if (NO_CALL.has(before.text)) {
-        return before.text === 'left' || before.text === 'right';
+      if (this.#grouping && (text === 'cube' || text === 'rollup')) {
+        return false;
       }
     }
     // A type: `a::numeric(10, 2)`, `cast(a as my.type(3))`.
@@ -818,6 +836,27 @@ export class Reader {
       (ahead?.kind === 'operator' && ahead.text === '::') ||
       (ahead?.kind === 'word' && ahead.text === 'as' && before.kind !== 'word')
     );
+  }
+
+  /** Whether an operand ends there, behind which no call can be. */
+  #isOperand(at: number): boolean {
+    const token = this.#tokens[at];
+    switch (token?.kind) {
+      case 'word':
+        return !NO_CALL.has(token.text) && !CLAUSES.has(token.text) && !NO_ALIAS.has(token.text);
+      case 'name':
+      case 'label':
+      case 'blank':
+      case 'string':
+      case 'odd':
+      case 'number':
+      case 'parameter':
+      case ')':
+      case ']':
+        return true;
+      default:
+        return false;
+    }
   }
 
   #nameStart(last: number): number {
@@ -913,7 +952,7 @@ export class Reader {
     const alias =
       verb === 'insert' && !this.#is(at, 'as')
         ? { name: undefined, columns: false, end: at }
-        : this.#alias(at, verb === 'insert' ? at + 2 : to);
+        : this.#alias(at, verb === 'insert' ? Math.min(at + 2, to) : to);
     const target = { relation, qualifier: this.#slice(alias.written ?? relation.written) };
     if (verb === 'insert') {
       return this.#insert(target, alias.end, to, end);

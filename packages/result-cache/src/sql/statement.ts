@@ -208,7 +208,9 @@ function explained(
   if (!runs) {
     return { verb: 'harmless', reads: [], writes: [], opaque: false };
   }
-  return at < to ? withoutResult(readStatement(sql, nested, at, to, pure), 'explain') : UNKNOWN;
+  return at === to || isWord(tokens, at, 'explain') || isWord(tokens, at, 'prepare')
+    ? UNKNOWN
+    : withoutResult(readStatement(sql, nested, at, to, pure), 'explain');
 }
 
 /** `prepare name [(types)] as …` */
@@ -219,19 +221,23 @@ function prepared(
   to: number,
   pure: ReadonlySet<string> | undefined,
 ): Statement {
+  const { tokens, close } = nested;
   let at = from + 1;
-  if (nested.tokens[at]?.kind === '(' && at < to) {
-    at = nested.close[at]! + 1;
+  if (tokens[at]?.kind === '(' && at < to) {
+    at = close[at]! + 1;
   }
-  const body = nested.tokens[at + 1];
-  if (!isWord(nested.tokens, at, 'as') || at + 1 >= to || body === undefined) {
+  const body = tokens[at + 1];
+  if (!isWord(tokens, at, 'as') || at + 1 >= to || body === undefined) {
     return UNKNOWN;
   }
-  // Behind `as` words are taken for names.
-  const tokens = nested.tokens.map((token, index): Token =>
-    index === at + 1 && token.kind === 'label' ? { ...body, kind: 'word' } : token,
-  );
-  const found = withoutResult(readStatement(sql, { ...nested, tokens }, at + 1, to, pure), 'prepare');
+  if (body.kind === 'label') {
+    // Behind `as` words are taken for names. In place, as a copy for each of many statements would take its time.
+    (tokens as Token[])[at + 1] = { ...body, kind: 'word' };
+  }
+  if (isWord(tokens, at + 1, 'prepare') || isWord(tokens, at + 1, 'explain')) {
+    return UNKNOWN;
+  }
+  const found = withoutResult(readStatement(sql, nested, at + 1, to, pure), 'prepare');
   return found.writes.length > 0 ? { ...found, opaque: true } : found;
 }
 
