@@ -79,7 +79,21 @@ test('redisStore(): exact messages', () => {
   });
   expect(thrownBy(() => redisStore(redis, { local: { size: 1 } as object }))).toEqual({
     option: 'local.size',
-    message: "redisStore() has no option 'local.size'. Its options are: local.maxBytes.",
+    message: "redisStore() has no option 'local.size'. Its options are: local.maxBytes, local.push, local.pushTimeout.",
+  });
+  expect(thrownBy(() => redisStore(redis, { local: { push: 1 as unknown as boolean } }))).toEqual({
+    option: 'local.push',
+    message: 'redisStore(client, { local: { push } }) must be true or false, but got: 1. Leave it out for false.',
+  });
+  expect(thrownBy(() => redisStore(cluster(), { local: { push: true } }))).toEqual({
+    option: 'local.push',
+    message:
+      'redisStore(client, { local: { push: true } }) takes a client of one server, since each node of a Cluster tells only of its own keys, but got: a Cluster. Leave push out, so that reads ask whether copies are current.',
+  });
+  expect(thrownBy(() => redisStore(redis, { local: { push: true, pushTimeout: 99 } }))).toEqual({
+    option: 'local.pushTimeout',
+    message:
+      'redisStore(client, { local: { pushTimeout } }) must be a number from 100 to 60000 (ms), but got: 99. Leave it out for 1000.',
   });
   expect(thrownBy(() => redisStore(redis, { keyPrefix: 'x' } as object))).toEqual({
     option: 'keyPrefix',
@@ -119,6 +133,11 @@ test.each(wrongBytes)('redisStore(client, { local: { maxBytes: %s } })', maxByte
 
 test.each([NaN, Infinity, -Infinity, -1, 0, 3_600_001, '1', null])('redisStore(client, { grace: %s })', grace => {
   expect(thrownBy(() => redisStore(client(), { grace: grace as number })).option).toBe('grace');
+});
+
+test.each([NaN, Infinity, -1, 0, 60_001, '1', null])('redisStore(client, { local: { pushTimeout: %s } })', value => {
+  const { option } = thrownBy(() => redisStore(client(), { local: { pushTimeout: value as number } }));
+  expect(option).toBe('local.pushTimeout');
 });
 
 test('a Cluster whose nodes have a keyPrefix is refused', () => {

@@ -5,6 +5,7 @@ import { StoreError } from './errors.ts';
 import { checkServer } from './redis/check-server.ts';
 import type { RedisClient } from './redis/client.ts';
 import { Commands } from './redis/commands.ts';
+import { Push } from './redis/push.ts';
 import { parseRegistry } from './redis/registry-text.ts';
 import { ACQUIRE, BEGIN, CLOSE, OPEN, RELEASE, RENEW, VERSION } from './redis/scripts.ts';
 import { type RedisStoreOptions, type RedisStoreSettings, resolveSettings } from './redis/store-settings.ts';
@@ -12,6 +13,9 @@ import { Wake } from './redis/wake.ts';
 import { clientWarnings } from './redis/warnings.ts';
 import { watchConnection } from './redis/watch.ts';
 import type { BeginAsk, Begun, CacheStore, Found, Intent, ReadAsk, Registry } from './store.ts';
+
+/** How much of the memory for copies what is known of registries and versions may take. */
+const PUSH_SHARE = 1 / 8;
 
 /**
  * A store that several processes share: in Redis (6 or later, or Valkey), over your own ioredis client, which stays yours
@@ -34,6 +38,7 @@ class RedisStore implements CacheStore {
   readonly #grace: number;
   readonly #commands: Commands;
   readonly #local: ByteCache | undefined;
+  readonly #push: Push | undefined;
   readonly #wake: Wake;
   readonly #watching = new Set<() => void>();
   /** The last registry seen, as text: most reads find the same. */
@@ -41,49 +46,66 @@ class RedisStore implements CacheStore {
   #registry: Registry | undefined;
   #closed = false;
 
-  constructor(client: RedisClient, { prefix, localBytes, grace }: RedisStoreSettings) {
+  constructor(client: RedisClient, { prefix, localBytes, pushTimeout, grace }: RedisStoreSettings) {
     this.warnings = clientWarnings(client);
     this.#client = client;
     this.#prefix = prefix;
     this.#grace = grace;
     this.#commands = new Commands(client, prefix);
-    this.#local = localBytes > 0 ? new ByteCache(localBytes) : undefined;
+    const pushBytes = pushTimeout === undefined ? 0 : Math.ceil(localBytes * PUSH_SHARE);
+    this.#local = localBytes > 0 ? new ByteCache(Math.max(1, localBytes - pushBytes)) : undefined;
+    this.#push =
+      pushTimeout === undefined
+        ? undefined
+        : new Push({
+            client,
+            prefix,
+            timeout: pushTimeout,
+            maxBytes: pushBytes,
+            beat: name => this.#commands.send('set', name, '', 'px', Math.ceil(pushTimeout)),
+          });
     this.#wake = new Wake(client, `${prefix}:w`);
   }
 
   async check(): Promise<void> {
     this.#mustBeOpen();
     await checkServer(this.#commands, this.#prefix);
+    await this.#push?.check();
   }
 
   async read({ registry, key, tags, refresh }: ReadAsk): Promise<Found> {
     this.#mustBeOpen();
     const copy = refresh ? undefined : this.#local?.get(key, performance.now());
-    const registryName = this.#key('e', registry);
-    const entryName = this.#key('q', key);
-    const tagNames = tags.map(tag => this.#key('t', tag));
     // Never the versions first: between them and the registry a writer might end, whose old versions would be seen, but
     // not its intent.
-    const [text, ...rest] = await this.#commands.get(copy ? [registryName] : [registryName, entryName], tagNames);
-    const entry = copy ?? rest.shift();
+    const names = this.#names(registry, tags);
+    const known = copy && this.#push?.get(names);
+    if (known !== undefined) {
+      return this.#found(known, copy, true);
+    }
+    const entryName = this.#key('q', key);
+    const ask = (): Promise<readonly [texts: readonly string[], entry: Buffer | undefined]> =>
+      this.#ask(names, copy ? undefined : entryName);
+    const [texts, entry] = await (this.#push ? this.#push.ask(names, ask, ([values]) => values) : ask());
     if (copy === undefined) {
       this.#keep(key, entryName, entry);
     }
-    return {
-      registry: text && this.#parsed(text.toString()),
-      versions: tags.map((_, index) => textOf(rest[index])),
-      entry,
-      local: copy !== undefined,
-    };
+    return this.#found(texts, copy ?? entry, copy !== undefined);
   }
 
   async begin({ registry, tags, ttl }: BeginAsk): Promise<Begun> {
     this.#mustBeOpen();
     const made = nonce();
-    const [begun, ...versions] = await this.#commands.runAll([
-      { script: BEGIN, key: this.#key('e', registry), args: [made, this.#grace] },
-      ...tags.map(tag => ({ script: VERSION, key: this.#key('t', tag), args: [made, milliseconds(ttl)] })),
-    ]);
+    const names = this.#names(registry, tags);
+    const [registryName, ...tagNames] = names;
+    const run = (): Promise<unknown[]> =>
+      this.#commands.runAll([
+        { script: BEGIN, key: registryName, args: [made, this.#grace] },
+        ...tagNames.map(name => ({ script: VERSION, key: name, args: [made, milliseconds(ttl)] })),
+      ]);
+    const [begun, ...versions] = await (this.#push
+      ? this.#push.make(names, run, ([first, ...others]) => [(first as [string])[0], ...others.map(String)])
+      : run());
     const [text, now, settled] = begun as [string, string, number | string];
     return {
       registry: parseRegistry(text, Number(now))!,
@@ -120,30 +142,30 @@ class RedisStore implements CacheStore {
   async open(registry: string, intent: Intent): Promise<void> {
     this.#mustBeOpen();
     checkIntent(intent);
-    await this.#commands.run({
-      script: OPEN,
-      key: this.#key('e', registry),
-      args: [nonce(), intent.id, milliseconds(intent.ttl), intent.tags.join(',')],
-    });
+    const [name] = this.#names(registry);
+    const args = [nonce(), intent.id, milliseconds(intent.ttl), intent.tags.join(',')];
+    await this.#change([name], () => this.#commands.run({ script: OPEN, key: name, args }));
   }
 
   async close(registry: string, id: string, tags: readonly string[]): Promise<boolean> {
     this.#mustBeOpen();
-    const found = await this.#commands.unlinkThenRun(
-      tags.map(tag => this.#key('t', tag)),
-      { script: CLOSE, key: this.#key('e', registry), args: [id] },
-    );
+    const names = this.#names(registry, tags);
+    const [name, ...tagNames] = names;
+    const close = { script: CLOSE, key: name, args: [id] };
+    const found = await this.#change(names, () => this.#commands.unlinkThenRun(tagNames, close));
     return Number(found) === 1;
   }
 
   async cancel(registry: string, id: string): Promise<void> {
     this.#mustBeOpen();
-    await this.#commands.run({ script: CLOSE, key: this.#key('e', registry), args: [id] });
+    const [name] = this.#names(registry);
+    await this.#change([name], () => this.#commands.run({ script: CLOSE, key: name, args: [id] }));
   }
 
   async renew(registry: string): Promise<void> {
     this.#mustBeOpen();
-    await this.#commands.run({ script: RENEW, key: this.#key('e', registry), args: [nonce()] });
+    const [name] = this.#names(registry);
+    await this.#change([name], () => this.#commands.run({ script: RENEW, key: name, args: [nonce()] }));
   }
 
   async acquire(key: string, owner: string, ttl: number): Promise<boolean> {
@@ -180,7 +202,8 @@ class RedisStore implements CacheStore {
   }
 
   size(): { readonly bytes: number; readonly entries: number } {
-    return { bytes: this.#local?.bytes ?? 0, entries: this.#local?.entries ?? 0 };
+    const { bytes = 0, entries = 0 } = this.#local ?? {};
+    return { bytes: bytes + (this.#push?.bytes ?? 0), entries };
   }
 
   async dispose(): Promise<void> {
@@ -188,6 +211,7 @@ class RedisStore implements CacheStore {
     this.#watching.forEach(stop => stop());
     this.#watching.clear();
     this.#local?.clear();
+    this.#push?.close();
     this.#wake.close();
   }
 
@@ -197,7 +221,37 @@ class RedisStore implements CacheStore {
     }
   }
 
-  /** Entries are `q`, versions `t`, registries `e`, leases `l`. */
+  /** The keys that decide whether an entry is current, the registry's first. */
+  #names(registry: string, tags: readonly string[] = []): readonly [registry: string, ...tags: string[]] {
+    return [this.#key('e', registry), ...tags.map(tag => this.#key('t', tag))];
+  }
+
+  /** What is under `names`, `''` where there is nothing; and the entry, if it is named. */
+  async #ask(
+    [registryName, ...tagNames]: readonly [string, ...string[]],
+    entryName: string | undefined,
+  ): Promise<readonly [texts: readonly string[], entry: Buffer | undefined]> {
+    const first = entryName === undefined ? [registryName] : [registryName, entryName];
+    const [text, ...rest] = await this.#commands.get(first, tagNames);
+    const entry = entryName === undefined ? undefined : rest.shift();
+    return [[text, ...rest].map(value => value?.toString() ?? ''), entry];
+  }
+
+  #found([text, ...versions]: readonly string[], entry: Uint8Array | undefined, local: boolean): Found {
+    return {
+      registry: text ? this.#parsed(text) : undefined,
+      versions: versions.map(version => version || undefined),
+      entry,
+      local,
+    };
+  }
+
+  /** Sends what changes these keys. */
+  #change<T>(names: readonly string[], send: () => Promise<T>): Promise<T> {
+    return this.#push ? this.#push.change(names, send) : send();
+  }
+
+  /** Entries are `q`, versions `t`, registries `e`, leases `l`; what is not kept `p`, `w` (a channel) and `x`. */
   #key(kind: 'e' | 'l' | 'q' | 't', name: string): string {
     return `${this.#prefix}:${kind}:${name}`;
   }
@@ -240,8 +294,4 @@ function nonce(): string {
 /** As Redis takes it. 285 years are enough for Infinity. */
 function milliseconds(ttl: number): number {
   return Math.min(Math.max(1, Math.ceil(ttl)), 2 ** 43);
-}
-
-function textOf(value: Buffer | undefined): string | undefined {
-  return value === undefined || value.length === 0 ? undefined : value.toString();
 }

@@ -91,15 +91,21 @@ write()
 return 1
 `);
 
-/** @param ARGV nonce, ttl. @returns the version, which lives for at least ttl from now */
+/**
+ * It is let live for twice as long as asked for: were it only just so long, every fill would extend it, and Redis tells
+ * those that listen of that as of a change.
+ *
+ * @param ARGV nonce, ttl. @returns the version, which lives for at least ttl from now
+ */
 export const VERSION: Script = script(`${TIME}
+local ttl = tonumber(ARGV[2])
 local version = redis.pcall('GET', KEYS[1])
 if type(version) ~= 'string' or version == '' then
   version = nonce(ARGV[1])
-  redis.call('SET', KEYS[1], version, 'PX', ARGV[2])
+  redis.call('SET', KEYS[1], version, 'PX', int(2 * ttl))
 else
   local left = redis.call('PTTL', KEYS[1])
-  if left >= 0 and left < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+  if left >= 0 and left < ttl then redis.call('PEXPIRE', KEYS[1], int(2 * ttl)) end
 end
 return version
 `);

@@ -13,8 +13,8 @@ export interface RedisStoreOptions {
    */
   prefix?: string | undefined;
   /**
-   * Copies of entries in this process, or `false`. They save the transfer of an entry, never the question whether it is
-   * still current.
+   * Copies of entries in this process, or `false`. They save the transfer of an entry and, unless `push` is set, never the
+   * question whether it is still current.
    *
    * @default { maxBytes: 33554432 } (32 MiB)
    */
@@ -32,6 +32,25 @@ export interface RedisStoreOptions {
 export interface LocalOptions {
   /** How much memory they take at most, in bytes. @default 33554432 (32 MiB) */
   maxBytes?: number | undefined;
+  /**
+   * Whether Redis tells this process what has changed, so that a read of a copy needs no round trip at all. For few entries
+   * that are read much more often than anything is written. Takes two more connections to the server, and part of
+   * `maxBytes`; not for a Cluster.
+   *
+   * Trap: a read may then miss what *another* process has committed just before, for as long as a message from Redis takes,
+   * and for `pushTimeout` if connections fail. What this process has committed itself it always sees.
+   *
+   * @default false
+   */
+  push?: boolean | undefined;
+  /**
+   * How much a read may be behind other processes with `push` at the very most, in ms, whatever fails. Twice in this time
+   * Redis is asked for a sign of life; while there is none, reads ask whether copies are current, as without `push`.
+   * 100 to 60000.
+   *
+   * @default 1000
+   */
+  pushTimeout?: number | undefined;
 }
 
 /** The options with every default filled in. */
@@ -39,11 +58,16 @@ export interface RedisStoreSettings {
   readonly prefix: string;
   /** 0: no copies. */
   readonly localBytes: number;
+  /** In ms, see `local.pushTimeout`; `undefined`: no push. */
+  readonly pushTimeout: number | undefined;
   readonly grace: number;
 }
 
 const DEFAULT_PREFIX = 'mikrokit';
 const DEFAULT_LOCAL_BYTES = 32 * 1024 * 1024;
+const DEFAULT_PUSH_TIMEOUT = 1_000;
+const LEAST_PUSH_TIMEOUT = 100;
+const MOST_PUSH_TIMEOUT = 60_000;
 const DEFAULT_GRACE = 2_000;
 const MOST_GRACE = 3_600_000;
 
@@ -54,7 +78,7 @@ export function resolveSettings(client: RedisClient, options: RedisStoreOptions)
   checkNames('redisStore()', '', options, ['prefix', 'local', 'grace']);
   return {
     prefix: checkedPrefix(options.prefix),
-    localBytes: checkedLocal(options.local),
+    ...checkedLocal(client, options.local),
     grace: checkedGrace(options.grace),
   };
 }
@@ -114,12 +138,12 @@ function checkedPrefix(value: unknown): string {
   return value;
 }
 
-function checkedLocal(value: unknown): number {
+function checkedLocal(client: RedisClient, value: unknown): Pick<RedisStoreSettings, 'localBytes' | 'pushTimeout'> {
   if (value === undefined) {
-    return DEFAULT_LOCAL_BYTES;
+    return { localBytes: DEFAULT_LOCAL_BYTES, pushTimeout: undefined };
   }
   if (value === false) {
-    return 0;
+    return { localBytes: 0, pushTimeout: undefined };
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new OptionsError(
@@ -127,9 +151,47 @@ function checkedLocal(value: unknown): number {
       `redisStore(client, { local }) must be false or an object such as { maxBytes: ${DEFAULT_LOCAL_BYTES} }, but got: ${shown(value)}. Leave it out for that.`,
     );
   }
-  checkNames('redisStore()', 'local.', value, ['maxBytes']);
-  const { maxBytes } = value as LocalOptions;
-  return checkedBytes('redisStore(client, { local: { maxBytes } })', 'local.maxBytes', maxBytes, DEFAULT_LOCAL_BYTES);
+  checkNames('redisStore()', 'local.', value, ['maxBytes', 'push', 'pushTimeout']);
+  const { maxBytes, push, pushTimeout } = value as LocalOptions;
+  const timeout = checkedPushTimeout(pushTimeout);
+  return {
+    localBytes: checkedBytes(
+      'redisStore(client, { local: { maxBytes } })',
+      'local.maxBytes',
+      maxBytes,
+      DEFAULT_LOCAL_BYTES,
+    ),
+    pushTimeout: checkedPush(client, push) ? timeout : undefined,
+  };
+}
+
+function checkedPush(client: RedisClient, value: unknown): boolean {
+  if (value !== undefined && typeof value !== 'boolean') {
+    throw new OptionsError(
+      'local.push',
+      `redisStore(client, { local: { push } }) must be true or false, but got: ${shown(value)}. Leave it out for false.`,
+    );
+  }
+  if (value === true && client.isCluster) {
+    throw new OptionsError(
+      'local.push',
+      'redisStore(client, { local: { push: true } }) takes a client of one server, since each node of a Cluster tells only of its own keys, but got: a Cluster. Leave push out, so that reads ask whether copies are current.',
+    );
+  }
+  return value === true;
+}
+
+function checkedPushTimeout(value: unknown): number {
+  if (value === undefined) {
+    return DEFAULT_PUSH_TIMEOUT;
+  }
+  if (typeof value !== 'number' || !(value >= LEAST_PUSH_TIMEOUT && value <= MOST_PUSH_TIMEOUT)) {
+    throw new OptionsError(
+      'local.pushTimeout',
+      `redisStore(client, { local: { pushTimeout } }) must be a number from ${LEAST_PUSH_TIMEOUT} to ${MOST_PUSH_TIMEOUT} (ms), but got: ${shown(value)}. Leave it out for ${DEFAULT_PUSH_TIMEOUT}.`,
+    );
+  }
+  return value;
 }
 
 function checkedGrace(value: unknown): number {
