@@ -50,8 +50,7 @@ function rest(): string {
       c.relrowsecurity or not has_table_privilege(c.oid, 'select') as "refuses"
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     left join lateral (select array_agg(tgname::text) as "names", bool_or(tgtype & 3 = 3) as "before" from pg_trigger
-      join pg_proc on pg_proc.oid = tgfoid
-      where tgrelid = c.oid and not tgisinternal and tgenabled <> 'D' and proname not like 'mikrokit%') g on true
+      where tgrelid = c.oid and not tgisinternal and tgenabled <> 'D' and tgname not like 'mikrokit%') g on true
     where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')) u
     where u.triggers <> '{}' or u.refuses) as "unusual"`;
 }

@@ -1,6 +1,9 @@
 export { resultCache, type CacheExplanation, type ResultCache } from './result-cache.ts';
 export { memoryStore } from './memory-store.ts';
 export { redisStore } from './redis-store.ts';
+export { externalWrites, forEntities } from './external-writes.ts';
+export type { ExternalWrites, ExternalWritesOptions } from './external-writes.ts';
+export type { RedisStoreOptions } from './redis/store-settings.ts';
 export type { ResultCacheOptions } from './options.ts';
 export type { CacheSetting, EntityCacheOptions, ExpiryOptions } from './policy.ts';
 export type { CacheStats } from './stats.ts';

@@ -1,4 +1,5 @@
 import { OptionsError } from './errors.ts';
+import type { ExternalWrites } from './external-writes.ts';
 import { memoryStore } from './memory-store.ts';
 import {
   checkEntityOptions,
@@ -38,6 +39,8 @@ export interface ResultCacheOptions extends ExpiryOptions {
    * @default 'everything'
    */
   unknownWrites?: 'everything' | 'error' | 'ignore' | undefined;
+  /** Follows the change log of `externalWrites()`, so that writes past the ORM are seen, too. @default none */
+  externalWrites?: ExternalWrites | undefined;
   /** Functions of your own that read and write no tables and depend on their arguments only. @default [] */
   pureFunctions?: readonly string[] | undefined;
   /** How long the cache waits for the store before it goes to the database, in ms. @default 40 */
@@ -63,6 +66,7 @@ export interface ResolvedOptions {
   readonly policy: Policy;
   readonly onStoreError: 'open' | 'closed';
   readonly unknownWrites: 'everything' | 'error' | 'ignore';
+  readonly externalWrites: ExternalWrites | undefined;
   readonly pureFunctions: ReadonlySet<string>;
   readonly timeout: number;
   readonly retryAfter: number;
@@ -85,6 +89,7 @@ const KNOWN = [
   'inTransaction',
   'onStoreError',
   'unknownWrites',
+  'externalWrites',
   'pureFunctions',
   'timeout',
   'retryAfter',
@@ -149,6 +154,7 @@ export function resolveOptions(options: ResultCacheOptions = {}): ResolvedOption
     }),
     onStoreError: options.onStoreError ?? 'open',
     unknownWrites: options.unknownWrites ?? 'everything',
+    externalWrites: checkedExternalWrites(options.externalWrites),
     pureFunctions: checkedNames(options.pureFunctions),
     timeout: options.timeout ?? 40,
     retryAfter: options.retryAfter ?? 1_000,
@@ -204,6 +210,16 @@ function checkedEntities(entities: unknown): ResolvedOptions['entities'] {
     checkEntityOptions('options of an entity in resultCache({ entities })', options);
   }
   return entities as ResolvedOptions['entities'];
+}
+
+function checkedExternalWrites(value: unknown): ExternalWrites | undefined {
+  if (value !== undefined && typeof (value as ExternalWrites | null)?.follow !== 'function') {
+    throw new OptionsError(
+      'externalWrites',
+      `resultCache({ externalWrites }) must be what externalWrites({ tables }) returns, but got: ${shown(value)}.`,
+    );
+  }
+  return value as ExternalWrites | undefined;
 }
 
 function checkedNames(names: unknown): ReadonlySet<string> {

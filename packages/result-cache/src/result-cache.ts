@@ -1,6 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { hash } from 'node:crypto';
-import type { EntityMetadata, MikroORM } from '@mikro-orm/core';
-import { CacheChannel } from './cache-channel.ts';
+import type { MikroORM } from '@mikro-orm/core';
+import { CacheChannel, type CacheEvent } from './cache-channel.ts';
 import { Answers } from './answers.ts';
 import { CachedReads } from './cached-reads.ts';
 import { canonicalValue } from './column-values.ts';
@@ -8,17 +9,19 @@ import type { DatabaseFacts } from './database-facts.ts';
 import { createCodec } from './codec/values.ts';
 import { Entries } from './entries.ts';
 import { ResultCacheError } from './errors.ts';
+import type { Follower } from './external-writes.ts';
 import { freshness } from './expiry.ts';
 import { Fills } from './fills.ts';
 import { GuardedStore } from './guarded-store.ts';
 import { Intents } from './intents.ts';
 import { currentVector, isBlocked } from './entry-judge.ts';
 import { type ResolvedOptions, type ResultCacheOptions, resolveOptions } from './options.ts';
-import { type CacheSetting, type EntityCacheOptions, shown } from './policy.ts';
+import { shown } from './policy.ts';
 import { planRead, type ReadPlan } from './read-plan.ts';
 import { QueryReads } from './query-reads.ts';
 import { Recent } from './recent.ts';
 import { Seam } from './seam.ts';
+import type { Compiled, Send } from './seam/connection-watch.ts';
 import { SharedColumns } from './shared-columns.ts';
 import { mayWrite } from './sql/may-write.ts';
 import { analyse } from './sql/statement.ts';
@@ -115,11 +118,7 @@ class Cache implements ResultCache {
     this.#guard = new GuardedStore(options.store, options, {
       failed: (operation, error) => {
         this.#counters.storeErrors += 1;
-        this.#channel.publish(() => ({
-          kind: 'error',
-          operation,
-          error: error instanceof Error ? `${error.name}: ${error.message}`.slice(0, 200) : 'unknown',
-        }));
+        this.#channel.publish(() => errorEvent(operation, error));
       },
       recovered: () => {
         this.#counters.invalidations += 1;
@@ -217,6 +216,7 @@ class Cache implements ResultCache {
 class CachedOrm {
   readonly seam: Seam;
   readonly #options: ResolvedOptions;
+  readonly #channel: CacheChannel;
   readonly #guard: GuardedStore;
   readonly #intents: Intents;
   readonly #entries: Entries;
@@ -230,6 +230,10 @@ class CachedOrm {
   #registry = '';
   #off: string | undefined;
   readonly #warned = new Set<string>();
+  /** Connections whose writes need not be logged for others. */
+  readonly #prepared = new WeakSet<object>();
+  readonly #ownWork: AsyncLocalStorage<true> | undefined;
+  #follower: Follower | undefined;
 
   constructor(
     orm: MikroORM,
@@ -240,6 +244,8 @@ class CachedOrm {
     this.#options = options;
     this.#guard = guard;
     this.#intents = intents;
+    this.#channel = channel;
+    this.#ownWork = options.externalWrites && new AsyncLocalStorage();
     this.seam = new Seam(orm, options.entities, facts => this.#learned(facts));
     this.#entries = new Entries(createCodec(this.seam.polymorphic), options.secret, options.store.shared);
     this.#columns = new SharedColumns(
@@ -276,7 +282,8 @@ class CachedOrm {
       tables: () => this.tables,
       intents,
       unknownWrites: options.unknownWrites,
-      prepare: (send, like) => this.seam.question.ask(send, like),
+      prepare: (connection, send, like) => this.#prepare(connection, send, like),
+      isOwnWork: () => this.#ownWork?.getStore() === true,
       ready: () => this.#columns.ready(this.#registry),
       schemaChanged: () => this.seam.question.outdated(),
       mayWrite,
@@ -348,7 +355,7 @@ class CachedOrm {
     await this.#intents.invalidate(this.#registry, this.#idsOf(writes.tags()), cause);
   }
 
-  async invalidateTags(tags: readonly string[], cause: 'invalidate' | 'clear'): Promise<void> {
+  async invalidateTags(tags: readonly string[], cause: 'invalidate' | 'clear' | 'external'): Promise<void> {
     await this.#facts();
     await this.#intents.invalidate(this.#registry, this.#idsOf(tags), cause);
   }
@@ -356,6 +363,7 @@ class CachedOrm {
   /** Before the ORM closes. */
   async end(): Promise<void> {
     this.#columns.stop();
+    await this.#follower?.stop();
     await this.#reads.idle();
   }
 
@@ -418,6 +426,42 @@ class CachedOrm {
     return plan;
   }
 
+  #prepare(connection: object, send: Send, like: Compiled): Promise<void> | undefined {
+    const asked = this.seam.question.ask(send, like);
+    const { externalWrites, store } = this.#options;
+    // Where each process has a store of its own, the others have to hear of it.
+    if (externalWrites === undefined || !store.shared || this.#prepared.has(connection)) {
+      return asked;
+    }
+    this.#prepared.add(connection);
+    return Promise.resolve(asked).then(async () => {
+      await send({ ...like, sql: externalWrites.ownSession, parameters: [] });
+    });
+  }
+
+  /** Follows what others write, once it is known which database that is. */
+  #follow(): void {
+    const { externalWrites, store } = this.#options;
+    const ownWork = this.#ownWork;
+    if (externalWrites === undefined || ownWork === undefined || this.#follower !== undefined) {
+      return;
+    }
+    this.#follower = externalWrites.follow({
+      query: (sql, params) => ownWork.run(true, () => this.seam.sendOnPrimary(sql, params)),
+      invalidate: async names => {
+        const writes = this.nothing();
+        for (const id of names) {
+          const { schema, name } = this.tables.named(id);
+          writes.addTable(schema, name);
+        }
+        await this.invalidate(writes, 'external');
+      },
+      clear: () => this.invalidateTags([EVERYTHING], 'external'),
+      failed: error => this.#channel.publish(() => errorEvent('external writes', error)),
+      ...(store.shared ? { store: this.#registry } : {}),
+    });
+  }
+
   #facts(): DatabaseFacts | Promise<DatabaseFacts> {
     const { facts } = this.seam.question;
     const waiting = facts && this.#columns.ready(this.#registry);
@@ -448,6 +492,7 @@ class CachedOrm {
       this.#guard.uses(this.#registry);
     }
     this.#warnOfTriggers(facts);
+    this.#follow();
   }
 
   /** What a trigger writes to other tables is not seen, unless somebody says so. */
@@ -477,5 +522,7 @@ class CachedOrm {
   }
 }
 
-/** For the types of the seam. */
-export type { CacheSetting, EntityCacheOptions, EntityMetadata };
+function errorEvent(operation: string, error: unknown): CacheEvent {
+  const text = error instanceof Error ? `${error.name}: ${error.message}`.slice(0, 200) : 'unknown';
+  return { kind: 'error', operation, error: text };
+}

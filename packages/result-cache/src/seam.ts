@@ -90,9 +90,14 @@ export class Seam {
     return this.#orm.driver.getConnection('write') as unknown as Connection;
   }
 
+  /** Sends a statement of the cache's own. */
+  async sendOnPrimary(sql: string, params: readonly unknown[]): Promise<object[]> {
+    return (await this.primary().execute(sql, params, 'all', undefined, { enabled: false })) as object[];
+  }
+
   /** Sends something on the primary, so that its connection is asked who it is. */
   async connectOnce(): Promise<void> {
-    await this.primary().execute('select 1', [], 'all', undefined, { enabled: false });
+    await this.sendOnPrimary('select 1', []);
   }
 
   /** The user that statements run as. */

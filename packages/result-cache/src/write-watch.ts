@@ -12,8 +12,10 @@ export interface WriteContext {
   tables(): Tables;
   readonly intents: Intents;
   readonly unknownWrites: 'everything' | 'error' | 'ignore';
-  /** Called before the first statement of a connection, outside any transaction. */
-  prepare(send: Send, compiled: Compiled): Promise<void> | undefined;
+  /** Called before a statement outside any transaction. */
+  prepare(connection: object, send: Send, compiled: Compiled): Promise<void> | undefined;
+  /** Whether the running code is the cache's own, whose statements are nobody's business. */
+  isOwnWork(): boolean;
   mayWrite(sql: string): boolean;
   analyse(sql: string): readonly Statement[];
   /** What has to be known before {@link changeOf}. */
@@ -49,7 +51,10 @@ export class WriteWatch implements Watcher {
 
   execute(connection: object, compiled: Compiled, send: Send): Promise<Result> {
     const context = this.#context;
-    const preparing = this.#transactions.has(connection) ? undefined : context.prepare(send, compiled);
+    if (context.isOwnWork()) {
+      return send(compiled);
+    }
+    const preparing = this.#transactions.has(connection) ? undefined : context.prepare(connection, send, compiled);
     if (preparing !== undefined) {
       return preparing.then(() => this.#execute(connection, compiled, send));
     }
