@@ -30,6 +30,8 @@ export class GuardedStore {
   #refusal: StoreError | undefined;
   readonly #unwatch: (() => void) | undefined;
   #disposed = false;
+  /** Intents of writes that are over. Everything that they could be about is invalid once the epoch is renewed. */
+  #abandoned: { readonly registry: string; readonly id: string }[] = [];
   /** Counts the times that the store may have lost something. */
   #losses = 0;
 
@@ -82,8 +84,13 @@ export class GuardedStore {
     }
   }
 
-  /** To be called when the store has not been told of a write. */
-  missed(): void {
+  /**
+   * To be called when the store has not been told of a write, or not of its end.
+   *
+   * @param id of its intent, which may arrive late and then be open for nothing
+   */
+  missed(registry: string, id: string): void {
+    this.#abandoned.push({ registry, id });
     this.#trip();
   }
 
@@ -186,6 +193,12 @@ export class GuardedStore {
         for (const registry of this.#registries) {
           await this.#inTime(this.store.renew(registry), PROBE_TIMEOUT);
         }
+        const abandoned = this.#abandoned;
+        this.#abandoned = [];
+        await this.#inTime(
+          Promise.all(abandoned.map(({ registry, id }) => this.store.cancel(registry, id))),
+          PROBE_TIMEOUT,
+        );
         this.#open = false;
         this.#listener.recovered();
       } catch (error) {

@@ -72,7 +72,7 @@ export class Intents {
     clearInterval(renewal);
     const after = performance.now();
     if (told === undefined) {
-      this.#guard.missed();
+      this.#guard.missed(change.registry, id);
     } else {
       await this.#close(change, id, changed?.(result) ?? change.tags);
     }
@@ -133,7 +133,7 @@ export class Intents {
         await this.#guard.renew(change.registry);
       }
     } catch {
-      this.#guard.missed();
+      this.#guard.missed(change.registry, id);
     }
   }
 

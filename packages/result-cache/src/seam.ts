@@ -1,6 +1,6 @@
 import { type EntityMetadata, type MetadataStorage, type MikroORM, PolymorphicRef, Utils } from '@mikro-orm/core';
 import type { Polymorphic } from './codec/polymorphic.ts';
-import { OptionsError } from './errors.ts';
+import { OptionsError, ResultCacheError } from './errors.ts';
 import { type CacheSetting, checkEntityOptions, type EntityCacheOptions, shown } from './policy.ts';
 import type { BuilderRead } from './seam/builder-reads.ts';
 import type { Connection } from './seam/connection.ts';
@@ -82,6 +82,9 @@ export class Seam {
       return connection;
     }) as typeof driver.getConnection;
     this.#watch(getConnection('write'), takeover.watch);
+    const convert = driver.convertException.bind(driver);
+    // What the cache refuses is no error of the database.
+    driver.convertException = error => (error instanceof ResultCacheError ? (error as never) : convert(error));
     this.#checkAfterDiscovery();
   }
 
