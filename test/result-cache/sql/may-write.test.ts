@@ -50,6 +50,8 @@ describe('mayWrite', () => {
     'select 1into b from a',
     'select é(1)',
     'select join(1), ilike(2)',
+    'select a. order by (1)',
+    'select a as order by (1)',
     'select cube(1) from a',
     'select "a" as join (1)',
     'select [1]',

@@ -1,5 +1,5 @@
 import { MOVING } from './functions.ts';
-import { PLAIN_CASTS } from './keywords.ts';
+import { CLAUSES, MISPLACED, NO_CALL, PLAIN_CASTS } from './keywords.ts';
 import type { SqlValue } from './model.ts';
 import type { Token } from './tokens.ts';
 
@@ -32,6 +32,9 @@ export function readEqualities(sql: Nested, from: number, to: number, depth = 0)
     const token = tokens[at]!;
     if (token.kind === '(' || token.kind === '[') {
       at = close[at]!;
+    } else if (token.kind === ',') {
+      // A row, not a condition.
+      return [];
     } else if (token.kind === 'word') {
       switch (token.text) {
         case 'or':
@@ -236,8 +239,12 @@ function columnsOf(sql: Nested, from: number, to: number): string[][] | undefine
   return columns.length === 0 ? undefined : columns;
 }
 
-/** Not columns, though they look like one. */
-const CONSTANTS = new Set(['true', 'false', 'null', 'not', 'default', 'case', 'row', 'array', 'exists', 'any', 'all']);
+/** Whether a word without quotes may be taken for a column. */
+function mayBeColumn(word: string): boolean {
+  return !CONSTANTS.has(word) && !MOVING.has(word) && !NO_CALL.has(word) && !CLAUSES.has(word) && !MISPLACED.has(word);
+}
+
+const CONSTANTS = new Set(['true', 'false', 'null']);
 
 function columnAt({ tokens }: Nested, from: number, to: number): { path: string[]; end: number } | undefined {
   const path: string[] = [];
@@ -247,11 +254,7 @@ function columnAt({ tokens }: Nested, from: number, to: number): { path: string[
     if (at >= to || token === undefined) {
       return undefined;
     }
-    if (
-      token.kind !== 'name' &&
-      token.kind !== 'label' &&
-      (token.kind !== 'word' || CONSTANTS.has(token.text) || MOVING.has(token.text))
-    ) {
+    if (token.kind !== 'name' && token.kind !== 'label' && (token.kind !== 'word' || !mayBeColumn(token.text))) {
       return undefined;
     }
     path.push(token.text);

@@ -184,8 +184,11 @@ export function mayWrite(sql: string): boolean {
 function mayCall(sql: string, start: number, end: number, before: number): boolean {
   const word = sql.slice(start, end).toLowerCase();
   switch (word) {
-    case 'by':
-      return !/\b(?:group|order|partition)\s+$/i.test(sql.slice(Math.max(0, start - 20), start));
+    case 'by': {
+      // Behind `.` or `as` a keyword is a name.
+      const ahead = sql.slice(Math.max(0, start - 60), start);
+      return !/\S\s*\b(?:group|order|partition)\s+$/i.test(ahead) || /(?:\.|\bas)\s*\w+\s+$/i.test(ahead);
+    }
     case 'join':
       return !/[\s)"](?:(?:inner|left|right|full|cross|outer)\s+|(?<=[)"])\s*)$/i.test(
         sql.slice(Math.max(0, start - 20), start),
