@@ -1,19 +1,19 @@
 import type { CacheStore } from '@mikrokit/result-cache';
 import { randomDelay } from './delays.ts';
-import type { Journal } from './journal.ts';
-import { noteCommit } from './write-watch.ts';
 
 /** What is taken out of the protocol, to see that the checker notices. */
-export type Flaw = 'opens no intent' | 'keeps the versions';
+export type Flaw = 'opens no intent' | 'keeps the versions' | 'forgets some tags';
 
 export interface Disturbance {
   /** How often a writer is killed after its COMMIT, before it has told of it; 0 to 1. */
   readonly killed: number;
   readonly flaw: Flaw | undefined;
+  /** Called after a COMMIT, before anything is done about it. */
+  readonly committed?: () => void;
 }
 
 /** A real store, with delays where a reader and a writer can pass each other. */
-export function disturbed(store: CacheStore, journal: Journal, { killed, flaw }: Disturbance): CacheStore {
+export function disturbed(store: CacheStore, { killed, flaw, committed }: Disturbance): CacheStore {
   return {
     name: store.name,
     shared: store.shared,
@@ -37,7 +37,7 @@ export function disturbed(store: CacheStore, journal: Journal, { killed, flaw }:
       await randomDelay();
     },
     async close(registry, id, tags) {
-      noteCommit(journal);
+      committed?.();
       if (Math.random() < killed) {
         process.kill(process.pid, 'SIGKILL');
       }
@@ -46,7 +46,8 @@ export function disturbed(store: CacheStore, journal: Journal, { killed, flaw }:
         await store.cancel(registry, id);
         return true;
       }
-      const found = await store.close(registry, id, tags);
+      const known = flaw === 'forgets some tags' ? tags.filter(() => Math.random() < 0.7) : tags;
+      const found = await store.close(registry, id, known);
       return found || flaw === 'opens no intent';
     },
     cancel: (registry, id) => store.cancel(registry, id),

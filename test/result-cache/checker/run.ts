@@ -33,7 +33,7 @@ export interface Row {
   readonly processes?: number;
   /** Of `redisStore()`, in ms. @default 50 */
   readonly grace?: number;
-  /** What a writer waits for at most between two writes, in ms. @default 150 */
+  /** What a writer waits for at most between two writes, in ms. @default 200 */
   readonly pause?: number;
 }
 
@@ -51,7 +51,7 @@ const SHORTEST = 2_000;
 
 /** Runs processes that read and write the same rows, and judges what they have seen. */
 export async function run(row: Row): Promise<Figures> {
-  const { subject = 'result-cache', killed = 0, pause = 150, grace = 50, flaw, cluster } = row;
+  const { subject = 'result-cache', killed = 0, pause = 200, grace = 50, flaw, cluster } = row;
   const folder = mkdtempSync(join(tmpdir(), 'mikrokit-checker-'));
   const orm = await createOrm({ entities: [Register, Tick], cluster });
   // Always one of its own, whose keys nobody else loses and which may be killed.

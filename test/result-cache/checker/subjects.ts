@@ -12,6 +12,7 @@ import { RedisAdapter } from './naive/redis-adapter.ts';
 import { VectorCache } from './naive/vector-cache.ts';
 import { type Observation, READS, type RegisterRead } from './reads.ts';
 import type { Task } from './task.ts';
+import { noteCommit } from './write-watch.ts';
 
 /** A cache under examination. */
 export interface Examined {
@@ -53,7 +54,11 @@ export async function examinedOf(task: Task, journal: Journal): Promise<Examined
 }
 
 function ours({ prefix, grace, intentTtl, killed, flaw }: Task, redis: Redis, journal: Journal): Examined {
-  const store = disturbed(redisStore(redis, { prefix, grace }), journal, { killed, flaw });
+  const store = disturbed(redisStore(redis, { prefix, grace }), {
+    killed,
+    flaw,
+    committed: () => noteCommit(journal),
+  });
   const cache = resultCache({ store, intentTtl, timeout: TIMEOUT, retryAfter: 100 });
   return {
     options: { extensions: [cache] },
@@ -88,7 +93,7 @@ function dependingOn(registers: readonly string[]): string[] {
 }
 
 /** As the package asks for it: a client that fails soon. */
-async function connected(url: string): Promise<Redis> {
+export async function connected(url: string): Promise<Redis> {
   const redis = new Redis(url, {
     lazyConnect: true,
     enableOfflineQueue: false,
