@@ -58,10 +58,10 @@ const KNOWN = ['tables', 'schema', 'interval', 'retention', 'notify'];
  * }
  * ```
  *
- * Guarantee: what others have committed is served no more after `interval` plus one look, counted from when the commit can be seen; no commit
- * is missed, in whatever order transactions begin and commit. While the primary does not answer, that time is
- * {@link Follower.lag}. A follower that does not know what it has missed (at its start, after a crash or failover of the
- * server, after more than `retention`) clears the cache.
+ * Guarantee: what others have committed is served no longer than `interval` and the time of one look after the commit can be
+ * seen. No commit is missed, in whatever order transactions begin and commit. While the primary does not answer, that time
+ * is {@link Follower.lag}. A follower that does not know what it has missed clears the cache: at its start, after a restart,
+ * crash or failover of the server, after more than `retention`, after triggers were dropped or made.
  *
  * Cost: one insert for each transaction and table, one look into an index for each further statement of it. Writers never
  * wait for each other because of it, nor for followers. Each process sends one small query per `interval`.

@@ -200,8 +200,7 @@ export function followerQueries(schema: string): FollowerQueries {
 ), changed("schema", "table") as (
   select "schema", "table" from fresh
   union
-  select nspname::text, relname::text
-  from unnest(array(select oid from above union select oid from below)) as family(oid), lateral (
+  select nspname::text, relname::text from (select oid from above union select oid from below) as family, lateral (
     select relname, nspname from pg_catalog.pg_class as class
     join pg_catalog.pg_namespace as namespace on namespace.oid = relnamespace
     where class.oid = family.oid offset 0
