@@ -64,7 +64,7 @@ export class Intents {
     } catch (error) {
       clearInterval(renewal);
       if (told !== undefined && isServerError(error)) {
-        await this.#guard.cancel(change.registry, id).catch(() => undefined);
+        await this.#guard.cancel(change.registry, id).catch(() => this.#guard.missed(change.registry, id));
       }
       // Else nobody knows whether it was committed: the intent blocks hits until it expires, and ends them then.
       throw error;
@@ -105,6 +105,7 @@ export class Intents {
   /** @returns when the store was asked, or `undefined` if it could not be told */
   async #open(change: Change, id: string): Promise<number | undefined> {
     const asked = performance.now();
+    let cause: unknown;
     try {
       await this.#guard.ready();
       if (this.#guard.available) {
@@ -112,13 +113,12 @@ export class Intents {
         return asked;
       }
     } catch (error) {
-      if (change.onStoreError === 'closed') {
-        throw notInvalidated(error);
-      }
-      return undefined;
+      cause = error;
     }
     if (change.onStoreError === 'closed') {
-      throw notInvalidated(undefined);
+      // It may still arrive, and would block hits for nothing.
+      this.#guard.missed(change.registry, id);
+      throw notInvalidated(cause);
     }
     return undefined;
   }
