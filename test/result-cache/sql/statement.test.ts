@@ -104,6 +104,8 @@ describe('analyse', () => {
   test.each([
     ['select * from a where x = 1 and (y = 2 and (z = 3))', 'a[x=1][y=2][z=3]'],
     ['select * from a where x = 1 or y = 2', 'a'],
+    ['select * from a where x = 1 and y = 2 or z = 3', 'a'],
+    ['select * from a where z = 3 or x = 1 and y = 2', 'a'],
     ['select * from a where x = 1 and (y = 2 or z = 3)', 'a[x=1]'],
     ['select * from a where not x = 1 and not (y = 2)', 'a'],
     ['select * from a where (x = 1) is not true and (y = 2) = z', 'a'],
