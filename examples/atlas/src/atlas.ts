@@ -1,12 +1,15 @@
+import { resultCache } from '@mikrokit/result-cache';
+import { openStore } from './cache-store.ts';
+import { cacheTour } from './cache-tour.ts';
 import type { Cleanup } from './cleanup.ts';
 import { ensureLoaded } from './database/load.ts';
 import { openServers, withoutPassword, type Servers } from './database/servers.ts';
 import { createHandler, ENDPOINT } from './graphql/server.ts';
 import { HttpServer } from './http.ts';
 import type { Options } from './options.ts';
-import { openOrm, openPlainOrm } from './orm.ts';
+import { openBatchingOrm, openOrm, openPlainOrm } from './orm.ts';
 import { Progress } from './progress.ts';
-import { tourTable } from './tour-table.ts';
+import { cacheTable, tourTable } from './tour-table.ts';
 import { tour } from './tour.ts';
 
 /** Starts everything, shows the tour and serves. What must be stopped again is added to `cleanup` as soon as it runs. */
@@ -21,25 +24,53 @@ export async function atlas(options: Options, cleanup: Cleanup): Promise<void> {
   const servers = await openServers(options, message => progress.show(message));
   await cleanup.add(() => servers.stop());
 
-  const orm = openOrm(servers);
+  const store = await openStore(options.redisUrl);
+  await cleanup.add(() => store.close());
+
+  // More patient than in production: on a busy machine a tour of a cache that is passed by would show nothing.
+  const cache = resultCache({ store: store.store, timeout: 1_000 });
+  const orm = openOrm(servers, cache, options.cache);
+  // With the cache on, what batching does alone has to be measured beside it.
+  const batchingOrm = options.cache ? openBatchingOrm(servers) : orm;
   const plainOrm = openPlainOrm(servers);
-  await cleanup.add(() => Promise.all([orm.close(), plainOrm.close()]));
+  await cleanup.add(() => Promise.all([orm.close(), batchingOrm.close(), plainOrm.close()]));
 
   progress.show('Looking for the data');
-  const loaded = await ensureLoaded(plainOrm, progress);
+  // Through the ORM that the cache knows: a Redis may hold countries of tables that are dropped here.
+  const loaded = await ensureLoaded(orm, progress);
   await servers.caughtUp();
   progress.clear();
   console.log(`${loaded ? 'Data loaded' : 'Data found'}, ready after ${seconds(start)}.`);
   http.serve(createHandler(orm, servers));
 
   const tourStart = performance.now();
-  const comparisons = await tour(plainOrm, orm, progress);
+  const comparisons = await tour(plainOrm, batchingOrm, progress);
   console.log(`\nThe same GraphQL queries without any extension and with batch-loader (tour: ${seconds(tourStart)})\n`);
   console.log(tourTable(comparisons));
+
+  if (options.cache) {
+    const cacheStart = performance.now();
+    const moments = await cacheTour({ plainOrm, orm, cache, servers, redisUrl: store.url }, progress);
+    console.log(
+      `\nThe same reads without any extension and with result-cache, in ${storeName(store.url)} (${seconds(cacheStart)})\n`,
+    );
+    console.log(cacheTable(moments));
+    if (store.url === undefined) {
+      console.log(MEMORY_ONLY);
+    }
+  }
   if (!options.once) {
     console.log(welcome(http.url, servers));
   }
 }
+
+function storeName(url: string | undefined): string {
+  return url === undefined ? 'memory' : `Redis at ${withoutPassword(url)}`;
+}
+
+const MEMORY_ONLY = `
+REDIS_URL is not set, so the cache is in the memory of this process, and so is the writer: what another process writes,
+memoryStore() cannot know. REDIS_URL=redis://127.0.0.1:6379 npm start shows a second process instead.`;
 
 function welcome(url: string, servers: Servers): string {
   return `

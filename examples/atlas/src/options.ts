@@ -10,26 +10,32 @@ Usage: npm start -- [options]
 
   --port N    listen on this port of 127.0.0.1 (default ${DEFAULT_PORT}; 0 takes any free one)
   --once      end after the tour
+  --no-cache  read past the result cache, so that one sees what batching alone does
   --help      show this
 
 Environment:
   DATABASE_URL   use this PostgreSQL instead of the embedded one; Atlas keeps to the schema "atlas" in it
   REPLICA_URLS   its replicas, separated by commas
+  REDIS_URL      a Redis that keeps the cache, for all processes; without it each keeps its own in memory
   ATLAS_DATA     where the embedded PostgreSQL keeps its data (default: .atlas in the repository)`;
 
 export interface Options {
   help: boolean;
   once: boolean;
+  /** Whether reads may be answered from the result cache. Writes tell it in any case. */
+  cache: boolean;
   port: number;
   dataDir: string;
   /** `undefined`: the embedded PostgreSQL. */
   databaseUrl: string | undefined;
   replicaUrls: readonly string[];
+  /** `undefined`: the cache is in this process's memory. */
+  redisUrl: string | undefined;
 }
 
 /** Reads command line and environment. Throws a UsageError that says what was wrong and what is possible. */
 export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv): Options {
-  const { help, once, port } = parseCommandLine(args);
+  const { help, once, port, 'no-cache': noCache } = parseCommandLine(args);
   const replicaUrls = (env['REPLICA_URLS'] ?? '')
     .split(',')
     .map(url => url.trim())
@@ -42,22 +48,38 @@ export function parseOptions(args: readonly string[], env: NodeJS.ProcessEnv): O
     checkUrl('DATABASE_URL', databaseUrl);
   }
   replicaUrls.forEach(url => checkUrl('REPLICA_URLS', url));
+  const redisUrl = env['REDIS_URL'] || undefined;
+  if (redisUrl !== undefined && !isUrl(redisUrl, /^rediss?:$/)) {
+    throw new UsageError('REDIS_URL must be a URL like redis://user:password@host:6379/0.');
+  }
   return {
     help: help === true,
     once: once === true,
+    cache: noCache !== true,
     // A run that ends by itself tells nobody its address: it need not fight over the default port.
     port: port === undefined ? (once === true ? 0 : DEFAULT_PORT) : parsePort(port),
     dataDir: env['ATLAS_DATA'] || join(import.meta.dirname, '../../../.atlas'),
     databaseUrl,
     replicaUrls,
+    redisUrl,
   };
 }
 
-function parseCommandLine(args: readonly string[]): { port?: string; once?: boolean; help?: boolean } {
+function parseCommandLine(args: readonly string[]): {
+  port?: string;
+  once?: boolean;
+  help?: boolean;
+  'no-cache'?: boolean;
+} {
   try {
     return parseArgs({
       args: [...args],
-      options: { port: { type: 'string' }, once: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      options: {
+        port: { type: 'string' },
+        once: { type: 'boolean' },
+        'no-cache': { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
     }).values;
   } catch (error) {
     const { message } = error as Error;
@@ -85,8 +107,12 @@ function badPort(text: string | undefined): UsageError {
 }
 
 function checkUrl(name: string, url: string): void {
-  if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol)) {
+  if (!isUrl(url, /^postgres(ql)?:$/)) {
     // The value may hold a password: it is not repeated.
     throw new UsageError(`${name} must be a URL like postgres://user:password@host:5432/database.`);
   }
+}
+
+function isUrl(url: string, protocol: RegExp): boolean {
+  return URL.canParse(url) && protocol.test(new URL(url).protocol);
 }

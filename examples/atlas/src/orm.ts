@@ -1,5 +1,6 @@
 import { defineConfig, MikroORM, type Options } from '@mikro-orm/postgresql';
 import { batchLoader } from '@mikrokit/batch-loader';
+import type { ResultCache } from '@mikrokit/result-cache';
 import type { Servers } from './database/servers.ts';
 import { entities } from './entities/index.ts';
 import { SqlLogger } from './sql-log.ts';
@@ -7,15 +8,25 @@ import { SqlLogger } from './sql-log.ts';
 /** Everything of Atlas lives in this schema, so that it can share a database with other things. */
 export const SCHEMA = 'atlas';
 
-/** The extensions of Atlas. This line is the difference between the two columns of the tour. */
-const extensions = (): NonNullable<Options['extensions']> => [batchLoader()];
-
-/** Atlas as it is meant to be. */
-export function openOrm(servers: Servers): MikroORM {
-  return new MikroORM({ ...config(servers), extensions: extensions() });
+/**
+ * Atlas as it is meant to be.
+ *
+ * @param reads whether its reads may be answered from the cache; its writes tell the cache in any case
+ */
+export function openOrm(servers: Servers, cache: ResultCache, reads = true): MikroORM {
+  return new MikroORM({
+    ...config(servers),
+    extensions: [batchLoader(), cache],
+    ...(reads ? {} : { resultCache: { global: false } }),
+  });
 }
 
-/** The same without extensions, for the tour to compare with. */
+/** With batch-loader alone, for the tour to measure it. To read only: the cache would not learn of its writes. */
+export function openBatchingOrm(servers: Servers): MikroORM {
+  return new MikroORM({ ...config(servers), extensions: [batchLoader()] });
+}
+
+/** The same without extensions, for the tour to compare with. To read only as well. */
 export function openPlainOrm(servers: Servers): MikroORM {
   return new MikroORM(config(servers));
 }

@@ -5,6 +5,8 @@ import { Language } from './language.ts';
 
 const CountrySchema = defineEntity({
   name: 'Country',
+  // Read with every query and written hardly ever: kept for a day, unless somebody writes to it.
+  resultCache: { ttl: 86_400_000 },
   properties: {
     /** ISO 3166-1 alpha-3: the data set names neighbours by it, so it is the key. */
     code: p.string().length(3).primary(),

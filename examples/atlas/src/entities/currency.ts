@@ -3,6 +3,7 @@ import { Country } from './country.ts';
 
 const CurrencySchema = defineEntity({
   name: 'Currency',
+  resultCache: { ttl: 86_400_000 },
   properties: {
     /** ISO 4217. */
     code: p.string().length(3).primary(),

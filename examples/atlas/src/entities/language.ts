@@ -3,6 +3,7 @@ import { Country } from './country.ts';
 
 const LanguageSchema = defineEntity({
   name: 'Language',
+  resultCache: { ttl: 86_400_000 },
   properties: {
     /** ISO 639-3. */
     code: p.string().length(3).primary(),
