@@ -35,7 +35,7 @@ export const flushAll: Fault = {
 
 /** Killed, and back with nothing on the same port after a moment. */
 export const restartRedis: Fault = {
-  every: [3_500, 5_000],
+  every: [3_000, 4_500],
   async strike(world) {
     const port = Number(new URL(world.redis.url).port);
     await world.redis.signal('SIGKILL');
