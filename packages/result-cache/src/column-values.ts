@@ -44,7 +44,7 @@ export function canonicalValue(kind: ColumnKind, value: unknown): string | undef
     case 'text':
       return typeof value === 'string' ? value : undefined;
     case 'boolean': {
-      const text = String(value).trim().toLowerCase();
+      const text = typeof value === 'string' || typeof value === 'boolean' ? String(value).trim().toLowerCase() : '';
       return TRUE.has(text) ? 't' : FALSE.has(text) ? 'f' : undefined;
     }
   }

@@ -39,6 +39,8 @@ export interface ExternalWrites {
    * a session to somebody else, that one's writes are not logged either.
    */
   readonly ownSession: string;
+  /** Whether commits notify: a follower with a listener need not wait for its next look. */
+  readonly notify: boolean;
   /** Begins to follow the log; what it can need is in {@link FollowContext}. */
   follow(context: FollowContext): Follower;
 }
@@ -85,6 +87,7 @@ export function externalWrites(options: ExternalWritesOptions): ExternalWrites {
     up: () => upStatements(settings),
     down: () => downStatements(settings),
     ownSession: `set ${WRITER_SETTING} = ${literal(settings.schema)}`,
+    notify: settings.notify,
     follow: (context: FollowContext) => follow(settings, context),
   });
 }

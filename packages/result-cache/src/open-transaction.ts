@@ -6,6 +6,8 @@ export class OpenTransaction {
   #writes: WriteSet;
   /** What those that still run may write. */
   readonly #running = new Set<WriteSet>();
+  /** Bare names no longer mean what they usually do. */
+  #isElsewhere = false;
   /** Whether its statements each see what is committed before them (read committed), so that a cached result may be one. */
   readonly seesCommits: boolean;
   readonly #savepoints: { readonly name: string; readonly writes: WriteSet }[] = [];
@@ -20,12 +22,22 @@ export class OpenTransaction {
   get writes(): WriteSet {
     const all = this.#writes.copy();
     this.#running.forEach(writes => all.addAll(writes));
+    if (this.#isElsewhere && !all.isEmpty) {
+      all.addEverything('a write with another search_path');
+    }
     return all;
+  }
+
+  /** To be called when its search path is changed: its tables are others than their names tell. */
+  moved(): void {
+    this.#isElsewhere = true;
   }
 
   /** Whether a read of `tables` may see what is not committed. */
   touches(tables: readonly string[]): boolean {
-    return this.#writes.touches(tables) || [...this.#running].some(writes => writes.touches(tables));
+    return (
+      this.#isElsewhere || this.#writes.touches(tables) || [...this.#running].some(writes => writes.touches(tables))
+    );
   }
 
   /** Runs a statement that writes. @param run resolves with what it has really written, if that is known */

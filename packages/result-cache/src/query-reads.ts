@@ -13,6 +13,7 @@ import type { Capture } from './seam/captured-read.ts';
 import type { Connection } from './seam/connection.ts';
 import type { DatabaseFacts } from './database-facts.ts';
 import type { DriverOptions, DriverRead } from './seam/driver-reads.ts';
+import { movesWithTime } from './sql/functions.ts';
 import type { Counters } from './stats.ts';
 import { nameTag, type TagIds } from './tags.ts';
 import { typedText } from './typed-text.ts';
@@ -290,8 +291,9 @@ export class QueryReads {
       return this.#formOf(context, facts, entity, mode, context.formatted(sql, params), []);
     }
     const plan = context.planOf(sql);
-    if (plan.uncacheable !== undefined || mode === undefined) {
-      const uncacheable = plan.uncacheable ?? 'an option that cannot be told apart from others';
+    const moving = params.some(movesOn) ? 'a value that is read as a time relative to now' : undefined;
+    if (plan.uncacheable !== undefined || moving !== undefined || mode === undefined) {
+      const uncacheable = plan.uncacheable ?? moving ?? 'an option that cannot be told apart from others';
       return { uncacheable, sql, params: values, keyBase: '', tables: [], tags: [], plainKey: '' };
     }
     const base = keyBase({
@@ -357,9 +359,18 @@ async function factsOf(context: ReadContext): Promise<DatabaseFacts | undefined>
   }
 }
 
+/** `'now'` and `'today'` are times wherever PostgreSQL expects one. */
+function movesOn(value: unknown): boolean {
+  return typeof value === 'string' ? movesWithTime(value) : Array.isArray(value) && value.some(movesOn);
+}
+
 /** @returns `''` for none; `undefined` for what cannot be written as a text */
 function surroundingsOf(context: ReadContext, em: object | undefined, policy: Policy): string | undefined {
-  const session = context.sessionContextOf(em);
+  const session = context.sessionContextOf(em) as { readonly variables?: object } | undefined;
+  if (session?.variables !== undefined && 'search_path' in session.variables) {
+    // Bare names are other tables than their tags would say.
+    return undefined;
+  }
   const scope = policy.scope?.(em);
   return session === undefined && scope === undefined ? '' : typedText([session, scope]);
 }

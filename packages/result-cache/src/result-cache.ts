@@ -9,7 +9,7 @@ import type { DatabaseFacts } from './database-facts.ts';
 import { createCodec } from './codec/values.ts';
 import { Entries } from './entries.ts';
 import { ResultCacheError } from './errors.ts';
-import type { Follower } from './external-writes.ts';
+import type { ExternalWrites, Follower } from './external-writes.ts';
 import { freshness } from './expiry.ts';
 import { Fills } from './fills.ts';
 import { GuardedStore } from './guarded-store.ts';
@@ -24,7 +24,7 @@ import { Seam } from './seam.ts';
 import type { Compiled, Send } from './seam/connection-watch.ts';
 import { SharedColumns } from './shared-columns.ts';
 import { mayWrite } from './sql/may-write.ts';
-import { analyse } from './sql/statement.ts';
+import { Analyser } from './sql/statement.ts';
 import { type CacheStats, Counters } from './stats.ts';
 import { Tables } from './tables.ts';
 import { EVERYTHING, nameTag, TagIds, userTag } from './tags.ts';
@@ -104,6 +104,9 @@ export function resultCache(options?: ResultCacheOptions): ResultCache {
 }
 
 const MOST_PLANS = 2_000;
+
+/** Without a look at the change log for so long, the database is asked instead, in ms. */
+const MOST_LAG = 10_000;
 
 class Cache implements ResultCache {
   readonly #options: ResolvedOptions;
@@ -222,6 +225,7 @@ class CachedOrm {
   readonly #entries: Entries;
   readonly #reads: CachedReads;
   readonly #queries: QueryReads;
+  readonly #analyser: Analyser;
   readonly #columns: SharedColumns;
   readonly #plans = new Recent<ReadPlan>(MOST_PLANS);
   #tables: Tables | undefined;
@@ -234,6 +238,8 @@ class CachedOrm {
   readonly #prepared = new WeakSet<object>();
   readonly #ownWork: AsyncLocalStorage<true> | undefined;
   #follower: Follower | undefined;
+  #following: Promise<Follower> | undefined;
+  #listener: { end(): Promise<unknown> } | undefined;
 
   constructor(
     orm: MikroORM,
@@ -245,6 +251,7 @@ class CachedOrm {
     this.#guard = guard;
     this.#intents = intents;
     this.#channel = channel;
+    this.#analyser = new Analyser({ pure: options.pureFunctions });
     this.#ownWork = options.externalWrites && new AsyncLocalStorage();
     this.seam = new Seam(orm, options.entities, facts => this.#learned(facts));
     this.#entries = new Entries(createCodec(this.seam.polymorphic), options.secret, options.store.shared);
@@ -276,7 +283,7 @@ class CachedOrm {
       transactionOf: async context => watch.transactionOn(await this.seam.physicalConnection(context)),
       primary: () => this.seam.primary(),
       hasFilters: () => this.seam.hasFilters(),
-      off: () => this.#off,
+      off: () => this.#off ?? this.#unfollowed(),
     });
     const watch = new WriteWatch({
       tables: () => this.tables,
@@ -287,7 +294,7 @@ class CachedOrm {
       ready: () => this.#columns.ready(this.#registry),
       schemaChanged: () => this.seam.question.outdated(),
       mayWrite,
-      analyse: sql => analyse(sql, { pure: options.pureFunctions }),
+      analyse: sql => this.#analyser.analyse(sql),
       changeOf: (writes, cause) => ({
         registry: this.#registry,
         tags: this.#idsOf(writes.tags()),
@@ -363,7 +370,8 @@ class CachedOrm {
   /** Before the ORM closes. */
   async end(): Promise<void> {
     this.#columns.stop();
-    await this.#follower?.stop();
+    await this.#following?.then(follower => follower.stop());
+    await this.#listener?.end();
     await this.#reads.idle();
   }
 
@@ -420,7 +428,7 @@ class CachedOrm {
   #planOf(sql: string): ReadPlan {
     let plan = this.#plans.get(sql);
     if (plan === undefined) {
-      plan = planRead(analyse(sql, { pure: this.#options.pureFunctions }), this.tables);
+      plan = planRead(this.#analyser.analyse(sql), this.tables);
       this.#plans.set(sql, plan);
     }
     return plan;
@@ -430,7 +438,9 @@ class CachedOrm {
     const asked = this.seam.question.ask(send, like);
     const { externalWrites, store } = this.#options;
     // Where each process has a store of its own, the others have to hear of it.
-    if (externalWrites === undefined || !store.shared || this.#prepared.has(connection)) {
+    // What cannot be told, and is not told, has to be logged at least.
+    const isTold = store.shared && this.#options.unknownWrites !== 'ignore';
+    if (externalWrites === undefined || !isTold || this.#prepared.has(connection)) {
       return asked;
     }
     this.#prepared.add(connection);
@@ -441,25 +451,55 @@ class CachedOrm {
 
   /** Follows what others write, once it is known which database that is. */
   #follow(): void {
-    const { externalWrites, store } = this.#options;
-    const ownWork = this.#ownWork;
-    if (externalWrites === undefined || ownWork === undefined || this.#follower !== undefined) {
-      return;
+    const { externalWrites } = this.#options;
+    if (externalWrites !== undefined && this.#following === undefined) {
+      this.#following = this.#followed(externalWrites);
     }
+  }
+
+  async #followed(externalWrites: ExternalWrites): Promise<Follower> {
+    const listener = externalWrites.notify ? await this.seam.listener().catch(() => undefined) : undefined;
+    const name = await this.#storeName();
+    this.#listener = listener;
     this.#follower = externalWrites.follow({
-      query: (sql, params) => ownWork.run(true, () => this.seam.sendOnPrimary(sql, params)),
+      query: (sql, params) => this.#ownWork!.run(true, () => this.seam.sendOnPrimary(sql, params)),
       invalidate: async names => {
         const writes = this.nothing();
         for (const id of names) {
-          const { schema, name } = this.tables.named(id);
-          writes.addTable(schema, name);
+          const { schema, name: table } = this.tables.named(id);
+          writes.addTable(schema, table);
         }
         await this.invalidate(writes, 'external');
       },
       clear: () => this.invalidateTags([EVERYTHING], 'external'),
       failed: error => this.#channel.publish(() => errorEvent('external writes', error)),
-      ...(store.shared ? { store: this.#registry } : {}),
+      ...(name === undefined ? {} : { store: name }),
+      ...(listener === undefined ? {} : { listener }),
     });
+    return this.#follower;
+  }
+
+  /** Why what others have written may be unknown for longer than was promised. */
+  #unfollowed(): string | undefined {
+    return this.#options.externalWrites === undefined || (this.#follower?.lag ?? Infinity) < MOST_LAG
+      ? undefined
+      : 'the change log of others has not been read for too long';
+  }
+
+  /** What stands for the contents of a shared store: a version in it, which is lost with them. */
+  async #storeName(): Promise<string | undefined> {
+    if (!this.#options.store.shared) {
+      return undefined;
+    }
+    try {
+      await this.#guard.ready();
+      const tags = [this.#tagIds!.of('#followers')];
+      const { versions } = await this.#guard.begin({ registry: this.#registry, tags, ttl: 86_400_000 });
+      return `${this.#registry}/${versions[0]}`;
+    } catch {
+      // A follower without a name clears the cache when it starts.
+      return undefined;
+    }
   }
 
   #facts(): DatabaseFacts | Promise<DatabaseFacts> {

@@ -1,6 +1,7 @@
 import { type EntityMetadata, type MetadataStorage, type MikroORM, PolymorphicRef, Utils } from '@mikro-orm/core';
 import type { Polymorphic } from './codec/polymorphic.ts';
 import { OptionsError, ResultCacheError } from './errors.ts';
+import type { NotificationSource } from './external-writes.ts';
 import { type CacheSetting, checkEntityOptions, type EntityCacheOptions, shown } from './policy.ts';
 import type { BuilderRead } from './seam/builder-reads.ts';
 import type { Connection } from './seam/connection.ts';
@@ -36,6 +37,13 @@ export interface Takeover {
 interface ResultCacheConfig {
   readonly expiration?: number;
   readonly global?: CacheSetting;
+}
+
+/** A client of pg. */
+interface Listener extends NotificationSource {
+  on(event: string, listener: (argument: never) => void): unknown;
+  connect(): Promise<unknown>;
+  end(): Promise<unknown>;
 }
 
 interface Executor {
@@ -96,6 +104,19 @@ export class Seam {
   /** Sends a statement of the cache's own. */
   async sendOnPrimary(sql: string, params: readonly unknown[]): Promise<object[]> {
     return (await this.primary().execute(sql, params, 'all', undefined, { enabled: false })) as object[];
+  }
+
+  /** A connection of its own that hears of notifications. */
+  async listener(): Promise<Listener> {
+    const connection = this.#orm.driver.getConnection('write') as unknown as {
+      getNativeClient(): Promise<{ Client: new (options: unknown) => Listener; options: unknown }>;
+    };
+    const { Client, options } = await connection.getNativeClient();
+    const listener = new Client(options);
+    // Without it, changes are found at the next look.
+    listener.on('error', () => undefined);
+    await listener.connect();
+    return listener;
   }
 
   /** Sends something on the primary, so that its connection is asked who it is. */

@@ -89,12 +89,10 @@ export class WriteSet {
    * @param returned rows that the statement gave back, with the values of tracked columns of the first table it writes
    */
   addStatement(statement: Statement, parameters: readonly unknown[], returned?: ReturnedRows): void {
-    if (statement.opaque) {
-      if (this.#ignored === 'everything') {
-        this.addEverything(`${statement.verb} whose writes cannot be told`);
-      }
-    } else if (statement.verb === 'ddl' || statement.verb === 'commit prepared') {
+    if (statement.verb === 'ddl' || statement.verb === 'commit prepared') {
       this.addEverything(statement.verb);
+    } else if (statement.opaque && this.#ignored === 'everything') {
+      this.addEverything(`${statement.verb} whose writes cannot be told`);
     }
     for (const write of statement.writes) {
       this.#addWrite(write, parameters, statement.writes.length === 1 ? returned : undefined);

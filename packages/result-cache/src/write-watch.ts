@@ -59,11 +59,16 @@ export class WriteWatch implements Watcher {
       return preparing.then(() => this.#execute(connection, compiled, send));
     }
     // Most statements are plain reads, which are not to be held up.
-    return context.mayWrite(compiled.sql) ? this.#execute(connection, compiled, send) : send(compiled);
+    return context.mayWrite(compiled.sql) || mentionsPath(compiled)
+      ? this.#execute(connection, compiled, send)
+      : send(compiled);
   }
 
   async #execute(connection: object, compiled: Compiled, send: Send): Promise<Result> {
     const context = this.#context;
+    if (mentionsPath(compiled)) {
+      this.#maySetPath(connection, compiled);
+    }
     if (!context.mayWrite(compiled.sql)) {
       return await send(compiled);
     }
@@ -151,13 +156,26 @@ export class WriteWatch implements Watcher {
         return result;
       }
       case 'set':
-        if (statement.local !== true && SCHEMA_SETTINGS.has(statement.detail ?? '')) {
-          context.sessionChanged(statement.detail!);
-        }
         this.#roleChanged ||= ROLE_SETTINGS.has(statement.detail ?? '');
         return await send(compiled);
       default:
         return await this.#statement(context, connection, transaction, compiled, statement, send);
+    }
+  }
+
+  /** Another search path makes bare names other tables: for the rest of the transaction, or of the program. */
+  #maySetPath(connection: object, { sql }: Compiled): void {
+    for (const statement of this.#context.analyse(sql)) {
+      const isSet = statement.verb === 'set' && SCHEMA_SETTINGS.has(statement.detail ?? '');
+      if (isSet || statement.settings === true) {
+        const transaction = this.#transactions.get(connection);
+        const isLocal = isSet ? statement.local === true : LOCAL_SETTING.test(sql);
+        if (transaction !== undefined && isLocal) {
+          transaction.moved();
+        } else {
+          this.#context.sessionChanged('search_path');
+        }
+      }
     }
   }
 
@@ -261,7 +279,7 @@ export class WriteWatch implements Watcher {
       context.schemaChanged();
     }
     for (const statement of statements) {
-      if (statement.opaque && context.unknownWrites === 'error') {
+      if (statement.opaque && statement.verb !== 'ddl' && context.unknownWrites === 'error') {
         throw new ResultCacheError(
           'UNKNOWN_STATEMENT',
           `What this statement writes cannot be told, and unknownWrites is 'error': ${sql.slice(0, 120)}. ` +
@@ -283,5 +301,13 @@ const ENDS: ReadonlySet<Statement['verb']> = new Set(['commit', 'rollback', 'pre
 
 /** Settings that decide which table a bare name is. */
 const SCHEMA_SETTINGS: ReadonlySet<string> = new Set(['search_path']);
+
+/** `set_config(…, true)`, in each of them. */
+const LOCAL_SETTING =
+  /^(?:(?!set_config).)*(?:set_config\s*\((?:(?!set_config).)*,\s*(?:true|'t(?:rue)?')\s*\)(?:(?!set_config).)*)+$/is;
+
+function mentionsPath({ sql, parameters }: Compiled): boolean {
+  return sql.includes('search_path') || parameters.includes('search_path') || sql.includes('SEARCH_PATH');
+}
 
 const ROLE_SETTINGS: ReadonlySet<string> = new Set(['role', 'session authorization', 'session_authorization']);
