@@ -728,7 +728,7 @@ test('two stores at random for some seconds: own writes at once, those of the ot
   };
   await Promise.all([0, 1].flatMap(by => [write(by), read(by), read(by), read(by)]));
   const asked = reads.reduce((sum, each) => sum + each(), 0);
-  expect(gone.size).toBeGreaterThan(50);
+  expect(gone.size).toBeGreaterThan(20);
   expect(asked / total).toBeLessThan(0.9);
   expect(lag).toBeLessThan(200);
   console.log(`${total} reads, ${asked} questions, ${gone.size} writes; at most ${lag.toFixed(1)} ms behind`);
