@@ -27,6 +27,7 @@ test('cached reads are what the database says, whatever is written', { timeout: 
   // No way to write is one that always fails, but for one.
   expect(Object.keys(written).length).toBeGreaterThan(WRITES.length - 5);
   expect(refused['flush: fails as a whole']).toBeGreaterThan(0);
+  expect(written['clone'], 'clone').toBeGreaterThan(0);
 });
 
 test.for(['keeps the versions', 'forgets some tags'] as const)(

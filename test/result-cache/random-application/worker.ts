@@ -73,14 +73,14 @@ async function write(): Promise<void> {
 
 /**
  * By PostgreSQL, for what the data or the others are: class 22 (a value), 23 (a constraint), 40 (a conflict). Or by MikroORM,
- * which does not find again what it has upserted if somebody deletes it meanwhile.
+ * which does not find again what it has upserted, or is to clone, if somebody deletes it meanwhile.
  */
 function isRefusal(error: unknown): boolean {
   const { code, message } = error as { code?: unknown; message?: unknown };
   return (
     error instanceof ValidationError ||
     /^(22|23|40)/.test(String(code)) ||
-    String(message).startsWith('Cannot find matching entity')
+    /^Cannot find matching entity|with empty 'where' parameter/.test(String(message))
   );
 }
 
