@@ -32,7 +32,7 @@ async function refusal(run: () => unknown): Promise<unknown> {
 }
 
 const KNOWN_OPTIONS =
-  'store, entities, ttl, jitter, staleWhileRevalidate, earlyRefresh, failSafe, inTransaction, onStoreError, unknownWrites, pureFunctions, timeout, retryAfter, intentTtl, maxWait, secret, maxEntryBytes';
+  'store, entities, ttl, jitter, staleWhileRevalidate, earlyRefresh, failSafe, inTransaction, onStoreError, unknownWrites, externalWrites, pureFunctions, timeout, retryAfter, intentTtl, maxWait, secret, maxEntryBytes';
 const ENTITY_OPTIONS =
   'ttl, jitter, staleWhileRevalidate, earlyRefresh, failSafe, scope, partitionBy, inTransaction, onStoreError, maxEntryBytes, dependsOn, alsoWrites';
 

@@ -957,3 +957,250 @@ describe("partitionBy: ['traveller']", () => {
     expect(await invalidReads(other, READS)).toEqual(inOrder([...VISITS_OF_2, 'visit 1']));
   });
 });
+
+describe('what a write to one table does to others', () => {
+  /** Single-table inheritance. */
+  const Vehicle = defineEntity({
+    name: 'Vehicle',
+    abstract: true,
+    discriminatorColumn: 'kind',
+    properties: { id: p.integer().primary(), kind: p.string(), name: p.string() },
+  });
+  const Train = defineEntity({
+    name: 'Train',
+    extends: Vehicle,
+    discriminatorValue: 'train',
+    properties: { cars: p.integer().nullable() },
+  });
+  const Ship = defineEntity({
+    name: 'Ship',
+    extends: Vehicle,
+    discriminatorValue: 'ship',
+    properties: { decks: p.integer().nullable() },
+  });
+  /** Table-per-type inheritance. */
+  const Stay = defineEntity({
+    name: 'Stay',
+    inheritance: 'tpt',
+    properties: { id: p.integer().primary(), name: p.string() },
+  });
+  const Hotel = defineEntity({ name: 'Hotel', extends: Stay, properties: { stars: p.integer() } });
+  const Tent = defineEntity({ name: 'Tent', extends: Stay, properties: { poles: p.integer() } });
+  /** Foreign keys: land ← city ← street, each deleted with what it is in; a city's guide is set null. */
+  const Land = defineEntity({
+    name: 'Land',
+    properties: { code: p.string().primary(), name: p.string() },
+  });
+  const Guide = defineEntity({ name: 'Guide', properties: { id: p.integer().primary(), name: p.string() } });
+  const City = defineEntity({
+    name: 'City',
+    properties: {
+      id: p.integer().primary(),
+      land: () => p.manyToOne(Land).ref().deleteRule('cascade').updateRule('cascade'),
+      guide: () => p.manyToOne(Guide).ref().nullable().deleteRule('set null').updateRule('no action'),
+    },
+  });
+  const Street = defineEntity({
+    name: 'Street',
+    properties: { id: p.integer().primary(), city: () => p.manyToOne(City).ref().deleteRule('cascade') },
+  });
+  /** A composite key. */
+  const Seat = defineEntity({
+    name: 'Seat',
+    primaryKeys: ['train', 'number'],
+    properties: {
+      train: () => p.manyToOne(Train).ref().primary().deleteRule('no action'),
+      number: p.integer().primary(),
+      free: p.boolean(),
+    },
+  });
+  const entities = [Vehicle, Train, Ship, Stay, Hotel, Tent, Land, Guide, City, Street, Seat];
+
+  const all =
+    (entity: unknown, where: object = {}): Read =>
+    async (em, setting) => {
+      const found = (await em.find(entity as never, where as never, { cache: setting })) as object[];
+      return found
+        .map(one => JSON.stringify([one.constructor.name, wrap(one).toPOJO()]))
+        .toSorted((a, b) => a.localeCompare(b));
+    };
+  const READS_OF = {
+    vehicles: all(Vehicle),
+    trains: all(Train),
+    ships: all(Ship),
+    'vehicle 1': all(Vehicle, { id: 1 }),
+    'train 1': all(Train, { id: 1 }),
+    'ship 2': all(Ship, { id: 2 }),
+    stays: all(Stay),
+    'stay 1': all(Stay, { id: 1 }),
+    hotels: all(Hotel),
+    'hotel 1': all(Hotel, { id: 1 }),
+    'tent 2': all(Tent, { id: 2 }),
+    'land NO': all(Land, { code: 'NO' }),
+    'land SE': all(Land, { code: 'SE' }),
+    cities: all(City),
+    'city 1': all(City, { id: 1 }),
+    streets: all(Street),
+    'street 1': all(Street, { id: 1 }),
+    guides: all(Guide),
+    'seat 1 of train 1': all(Seat, { train: 1, number: 1 }),
+    'seat 2 of train 1': all(Seat, { train: 1, number: 2 }),
+    'seat 1 of train 3': all(Seat, { train: 3, number: 1 }),
+    'seats of train 1': all(Seat, { train: 1 }),
+    'seats of train 3': all(Seat, { train: 3 }),
+  } satisfies Record<string, Read>;
+  type NameOf = keyof typeof READS_OF;
+  const STAYS: NameOf[] = ['stays', 'stay 1', 'hotels', 'hotel 1', 'tent 2'];
+
+  const local = resultCache(forever);
+  let world: MikroORM;
+  beforeAll(async () => {
+    world = await openOrm({ entities, extensions: [local] });
+  });
+  beforeEach(async () => {
+    const em = world.em.fork();
+    await em.execute('truncate vehicle, stay, hotel, tent, land, guide, city, street, seat cascade');
+    em.create(Train, { id: 1, name: 'IC', cars: 9 });
+    em.create(Ship, { id: 2, name: 'Fram', decks: 3 });
+    em.create(Train, { id: 3, name: 'RE', cars: 4 });
+    em.create(Hotel, { id: 1, name: 'Ritz', stars: 5 });
+    em.create(Tent, { id: 2, name: 'Igloo', poles: 3 });
+    em.create(Land, { code: 'NO', name: 'Norway' });
+    em.create(Land, { code: 'SE', name: 'Sweden' });
+    em.create(Guide, { id: 1, name: 'Gro' });
+    em.create(City, { id: 1, land: 'NO', guide: 1 });
+    em.create(City, { id: 2, land: 'SE' });
+    em.create(Street, { id: 1, city: 1 });
+    for (const [train, number] of [
+      [1, 1],
+      [1, 2],
+      [3, 1],
+    ] as const) {
+      em.create(Seat, { train, number, free: true });
+    }
+    await em.flush();
+    await local.clear();
+  });
+
+  test.each<[string, Write, NameOf[]]>([
+    [
+      'a child in the same table is seen by reads of the root',
+      inFlush(
+        em => em.findOneOrFail(Train, 1),
+        one => (one.cars = 8),
+      ),
+      ['vehicles', 'trains', 'ships', 'vehicle 1', 'train 1'],
+    ],
+    [
+      'the root is seen by reads of a child',
+      em => em.nativeUpdate(Vehicle, { id: 1 }, { name: 'EC' }),
+      ['vehicles', 'trains', 'ships', 'vehicle 1', 'train 1'],
+    ],
+    [
+      'a new child',
+      inFlush(
+        async em => em.create(Ship, { id: 4, name: 'Gjøa' }),
+        () => undefined,
+      ),
+      ['vehicles', 'trains', 'ships'],
+    ],
+    [
+      'a column of a parent table',
+      inFlush(
+        em => em.findOneOrFail(Hotel, 1),
+        one => (one.name = 'Savoy'),
+      ),
+      ['stays', 'stay 1', 'hotels', 'hotel 1'],
+    ],
+    [
+      'a column of a child table',
+      inFlush(
+        em => em.findOneOrFail(Hotel, 1),
+        one => (one.stars = 4),
+      ),
+      ['stays', 'stay 1', 'hotels', 'hotel 1'],
+    ],
+    [
+      'a new child in two tables',
+      inFlush(
+        async em => em.create(Tent, { id: 9, name: 'Yurt', poles: 30 }),
+        () => undefined,
+      ),
+      // Reads of one stay join the tents by their keys, so they depend on all tents.
+      ['stays', 'stay 1', 'hotels', 'tent 2'],
+    ],
+    [
+      'a removal from two tables',
+      inFlush(
+        em => em.findOneOrFail(Hotel, 1),
+        (one, em) => em.remove(one),
+      ),
+      STAYS,
+    ],
+    ['a removal of the row of a parent, by SQL', em => em.execute('delete from stay where id = 1'), STAYS],
+    [
+      'on delete cascade, over two tables',
+      em => em.nativeDelete(Land, { code: 'NO' }),
+      ['land NO', 'cities', 'city 1', 'streets', 'street 1'],
+    ],
+    [
+      'on delete cascade, by a removal',
+      inFlush(
+        async em => em.getReference(Land, 'NO'),
+        (one, em) => em.remove(one),
+      ),
+      ['land NO', 'cities', 'city 1', 'streets', 'street 1'],
+    ],
+    [
+      'on delete cascade, by Kysely',
+      em => kysely(em).deleteFrom('land').where('code', '=', 'NO').execute(),
+      ['land NO', 'cities', 'city 1', 'streets', 'street 1'],
+    ],
+    [
+      'on delete set null',
+      em => em.nativeDelete(Guide, { id: 1 }),
+      ['cities', 'city 1', 'streets', 'street 1', 'guides'],
+    ],
+    [
+      'on update cascade',
+      em => em.nativeUpdate(Land, { code: 'NO' }, { code: 'NN' }),
+      ['land NO', 'cities', 'city 1', 'streets', 'street 1'],
+    ],
+    [
+      'an update that is passed on to nobody',
+      em => em.nativeUpdate(Land, { code: 'NO' }, { name: 'Norge' }),
+      ['land NO'],
+    ],
+    ['an update of who refers', em => em.nativeUpdate(City, { id: 1 }, { guide: null }), ['cities', 'city 1']],
+    [
+      'truncate cascade',
+      em => em.execute('truncate land cascade'),
+      ['land NO', 'land SE', 'cities', 'city 1', 'streets', 'street 1'],
+    ],
+    [
+      'a composite key',
+      inFlush(
+        em => em.findOneOrFail(Seat, { train: 1, number: 1 }),
+        one => (one.free = false),
+      ),
+      ['seat 1 of train 1', 'seat 2 of train 1', 'seats of train 1'],
+    ],
+    [
+      'part of a composite key',
+      em => em.nativeUpdate(Seat, { train: 3 }, { free: false }),
+      ['seat 1 of train 3', 'seats of train 3'],
+    ],
+    ['the schema generator', () => world.schema.update(), []],
+    [
+      'the schema generator, with something to do',
+      async em => {
+        await em.execute('alter table guide add column note text');
+        await warm(world, READS_OF);
+        await world.schema.update();
+      },
+      Object.keys(READS_OF) as NameOf[],
+    ],
+  ])('%s', async (_what, write, ends) => {
+    expect(await invalidAfter(world, READS_OF, write)).toEqual(ends);
+  });
+});
