@@ -29,13 +29,15 @@ export const tasks = {
     run: args => node([programOf('vitest', 'test'), 'run', '--root', 'test', ...args]),
   },
   'test:long': {
-    says: 'the differential test of batch(em) with 1 000 000 reads; MIKROKIT_CASES and MIKROKIT_SEED change that',
+    says: 'the random tests at length, 1 000 000 reads each; MIKROKIT_CASES and MIKROKIT_SEED change that',
     run: args =>
       node(
         [
           programOf('vitest', 'test'),
           'run',
           'batch-differential',
+          'register-checker',
+          'random-application',
           '--root',
           'test',
           '--disable-console-intercept',

@@ -170,7 +170,7 @@ describe('a Redis that has lost what it had', () => {
     client.disconnect(true);
     const own = new Redis(redis.url);
     await own.flushall();
-    await Promise.all(old.map(([key, value]) => value && own.set(key, value)));
+    await Promise.all(old.map(([key, value]) => own.set(key, value!)));
     own.disconnect();
     await sleep(300);
     expect(await nameIn(orm)).toBe('Bonn');

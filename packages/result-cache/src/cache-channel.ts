@@ -63,3 +63,9 @@ export class CacheChannel {
     }
   }
 }
+
+/** What is told of a failure: never a stack, nor a value. */
+export function errorEvent(operation: string, error: unknown): CacheEvent {
+  const text = error instanceof Error ? `${error.name}: ${error.message}`.slice(0, 200) : 'unknown';
+  return { kind: 'error', operation, error: text };
+}

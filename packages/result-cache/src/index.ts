@@ -1,4 +1,5 @@
-export { resultCache, type CacheExplanation, type ResultCache } from './result-cache.ts';
+export { resultCache, type ResultCache } from './result-cache.ts';
+export type { CacheExplanation } from './explanation.ts';
 export { memoryStore } from './memory-store.ts';
 export { redisStore } from './redis-store.ts';
 export { externalWrites, forEntities } from './external-writes.ts';

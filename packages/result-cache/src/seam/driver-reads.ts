@@ -81,10 +81,9 @@ export function takeDriverReads(orm: MikroORM, answer: (read: DriverRead) => Pro
         capture(other = options) {
           return new Promise(resolve => {
             const marker = { ...other.logging };
-            let result: Promise<unknown>;
-            const seen = (statement: CapturedStatement): void => resolve({ statement, result });
-            captures.set(marker, seen);
-            result = plain({ ...other, logging: marker });
+            // Seen only after an await within it: by then there is a promise of its result.
+            captures.set(marker, statement => resolve({ statement, result }));
+            const result = plain({ ...other, logging: marker });
             // It has sent nothing, as for an empty list of keys, or not through us.
             result.then(
               () => resolve({ result }),
