@@ -26,7 +26,7 @@ export class AtlasProcess {
 
   /** The environment is the user's less what would choose other servers, and `env`. */
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    const { DATABASE_URL, REPLICA_URLS, ...ours } = process.env;
+    const { DATABASE_URL, REPLICA_URLS, REDIS_URL, ...ours } = process.env;
     this.#child = spawn(process.execPath, ['--conditions=@mikrokit/source', MAIN, ...args], {
       env: { ...ours, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

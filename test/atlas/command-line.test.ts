@@ -37,7 +37,7 @@ test.each([
 test('--help', async () => {
   const { code, stdout, stderr } = await runAtlas(['--help']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  for (const word of ['--port', '--once', 'DATABASE_URL', 'REPLICA_URLS', 'ATLAS_DATA']) {
+  for (const word of ['--port', '--once', '--no-cache', 'DATABASE_URL', 'REPLICA_URLS', 'REDIS_URL', 'ATLAS_DATA']) {
     expect(stdout).toContain(word);
   }
 });
@@ -72,6 +72,7 @@ test.each([
   [{ DATABASE_URL: 'mysql://localhost/atlas' }, /^atlas: DATABASE_URL must be a URL like postgres:/],
   [{ DATABASE_URL: 'atlas' }, /^atlas: DATABASE_URL must be a URL like postgres:/],
   [{ REPLICA_URLS: 'postgres://localhost/atlas' }, /^atlas: REPLICA_URLS is set but DATABASE_URL is not/],
+  [{ REDIS_URL: 'http://localhost' }, /^atlas: REDIS_URL must be a URL like redis:/],
 ])('%j makes no sense', async (env, line) => {
   const ended = await runAtlas(['--once'], env);
   expectOneLine(ended, line);

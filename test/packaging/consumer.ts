@@ -21,7 +21,16 @@ export async function installConsumer(
     join(folder, 'package.json'),
     JSON.stringify({ name: 'consumer', private: true, type: 'module', dependencies }, null, 2),
   );
-  await pnpm(['-C', folder, 'install', '--ignore-workspace', '--prefer-offline', '--config.auto-install-peers=false']);
+  await pnpm([
+    '-C',
+    folder,
+    'install',
+    '--ignore-workspace',
+    '--prefer-offline',
+    '--config.auto-install-peers=false',
+    // Addons of dependencies are optional: without their install scripts everything has to work as well.
+    '--config.strict-dep-builds=false',
+  ]);
 }
 
 /** The names an entry of the installed package exports, as plain Node sees them: no source condition, no TypeScript. */

@@ -7,4 +7,18 @@ export const expectedNames: Readonly<Record<string, Readonly<Record<string, read
     '.': ['batchLoader', 'batch', 'Page', 'BatchLoaderError', 'OptionsError'],
     './graphql': ['hints', 'relation', 'connection', 'aggregate', 'resolveReference'],
   },
+  'result-cache': {
+    '.': [
+      'resultCache',
+      'memoryStore',
+      'redisStore',
+      'externalWrites',
+      'forEntities',
+      'MAX_INTENT_TAGS',
+      'OptionsError',
+      'ResultCacheError',
+      'StoreError',
+    ],
+    './conformance': ['storeConformance'],
+  },
 };

@@ -79,6 +79,7 @@ function versionSets(): Record<string, Versions> {
       '@types/pg',
       'dataloader',
       'graphql',
+      'ioredis',
       'pg',
     ].map(name => [name, catalog(name)]),
   );
