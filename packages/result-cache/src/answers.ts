@@ -29,11 +29,19 @@ export class Answers {
     this.#counters = parts.counters;
   }
 
-  /** @param started when the call began, in ms @returns `undefined` if the store failed */
-  async ask<T>(read: CachedRead<T>, started: number): Promise<Answer<T> | undefined> {
+  /**
+   * @param started when the call began, in ms
+   * @param ahead what the store was asked for already, since then
+   * @returns `undefined` if the store failed
+   */
+  async ask<T>(
+    read: CachedRead<T>,
+    started: number,
+    ahead?: Promise<Found | undefined>,
+  ): Promise<Answer<T> | undefined> {
     const { registry, key, tags } = read;
     try {
-      const found = await this.#guard.read({ registry, key, tags });
+      const found = (ahead && (await ahead)) ?? (await this.#guard.read({ registry, key, tags }));
       const answer = await this.judge(read, found, started);
       // Another process may have filled it anew since this one took its copy.
       return answer.hit || !found.local || answer.reason === 'pending'

@@ -16,6 +16,7 @@ import type { ResolvedOptions } from './options.ts';
 import { OtherWriters } from './other-writers.ts';
 import { shown } from './policy.ts';
 import { QueryReads } from './query-reads.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { planRead, type ReadPlan } from './read-plan.ts';
 import { Recent } from './recent.ts';
 import { Seam } from './seam.ts';
@@ -83,7 +84,8 @@ export class CachedOrm {
     );
     const answers = new Answers({ guard, entries: this.#entries, channel, counters });
     const fills = new Fills({ guard, entries: this.#entries, answers, intents, channel, counters });
-    this.#reads = new CachedReads({ guard, answers, fills, channel, counters, maxWait: options.maxWait });
+    const ahead = new ReadAhead(guard);
+    this.#reads = new CachedReads({ guard, answers, fills, ahead, channel, counters, maxWait: options.maxWait });
     const defaults = this.#defaults();
     const globally = this.seam.globalSetting;
     this.#queries = new QueryReads({
@@ -94,6 +96,7 @@ export class CachedOrm {
       globally,
       optionsOf: meta => this.seam.optionsOf(meta),
       settingOf: call => this.seam.settings.of(call.logging),
+      familyOf: call => this.seam.settings.familyOf(call.logging),
       planOf: sql => this.#planOf(sql),
       formatted: (sql, params) => this.seam.formatted(sql, params),
       facts: () => this.#facts(),

@@ -3,6 +3,7 @@ import type { CacheChannel } from './cache-channel.ts';
 import type { CachedRead } from './cached-read.ts';
 import type { Fills } from './fills.ts';
 import type { GuardedStore } from './guarded-store.ts';
+import type { ReadAhead } from './read-ahead.ts';
 import type { Counters } from './stats.ts';
 
 /**
@@ -13,6 +14,7 @@ export class CachedReads {
   readonly #guard: GuardedStore;
   readonly #answers: Answers;
   readonly #fills: Fills;
+  readonly #ahead: ReadAhead;
   readonly #channel: CacheChannel;
   readonly #counters: Counters;
   readonly #maxWait: number;
@@ -21,6 +23,7 @@ export class CachedReads {
     guard: GuardedStore;
     answers: Answers;
     fills: Fills;
+    ahead: ReadAhead;
     channel: CacheChannel;
     counters: Counters;
     maxWait: number;
@@ -28,6 +31,7 @@ export class CachedReads {
     this.#guard = parts.guard;
     this.#answers = parts.answers;
     this.#fills = parts.fills;
+    this.#ahead = parts.ahead;
     this.#channel = parts.channel;
     this.#counters = parts.counters;
     this.#maxWait = parts.maxWait;
@@ -43,7 +47,7 @@ export class CachedReads {
     if (!this.#guard.isReady) {
       await this.#guard.ready();
     }
-    const answer = this.#guard.available ? await this.#answers.ask(read, started) : undefined;
+    const answer = this.#guard.available ? await this.#answers.ask(read, started, this.#ahead.take(read)) : undefined;
     if (answer === undefined) {
       return await this.#pastStore(read);
     }

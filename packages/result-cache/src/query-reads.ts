@@ -6,6 +6,7 @@ import type { CachedReads } from './cached-reads.ts';
 import { entryKey, keyBase } from './entry-key.ts';
 import type { OpenTransaction } from './open-transaction.ts';
 import { type CacheSetting, type EntityCacheOptions, type Policy, policyOf } from './policy.ts';
+import type { ReadFamily } from './read-ahead.ts';
 import type { ReadPlan } from './read-plan.ts';
 import { Recent } from './recent.ts';
 import type { BuilderRead } from './seam/builder-reads.ts';
@@ -28,6 +29,7 @@ export interface ReadContext {
   readonly globally: CacheSetting;
   optionsOf(meta: EntityMetadata): EntityCacheOptions | undefined;
   settingOf(options: DriverOptions): CacheSetting;
+  familyOf(options: DriverOptions): ReadFamily | undefined;
   planOf(sql: string): ReadPlan;
   /** The statement with its values in it, as it is sent. */
   formatted(sql: string, params: readonly unknown[]): string;
@@ -177,6 +179,7 @@ export class QueryReads {
       policy: policy!,
       form,
       em,
+      family: context.familyOf(options),
       transaction: ctx,
       plain: () => resume('as asked'),
       load: () => resume('primary'),
@@ -211,6 +214,7 @@ export class QueryReads {
       policy: policy!,
       form,
       em,
+      family: undefined,
       transaction,
       plain: () => read.send(undefined),
       load: () => read.send(context.primary()),
@@ -226,13 +230,14 @@ export class QueryReads {
       policy: Policy;
       form: Form;
       em: object | undefined;
+      family: ReadFamily | undefined;
       transaction: object | undefined;
       plain(): Promise<unknown>;
       load(): Promise<unknown>;
       loadDetached(): Promise<unknown>;
     },
   ): Promise<unknown> {
-    const { entity, policy, form, em, plain, load, loadDetached } = call;
+    const { entity, policy, form, em, family, plain, load, loadDetached } = call;
     const surroundings = form.uncacheable === undefined ? surroundingsOf(context, em, policy) : undefined;
     const reason =
       form.uncacheable ??
@@ -248,6 +253,7 @@ export class QueryReads {
       key: surroundings === '' ? form.plainKey : entryKey(entity, form.keyBase, surroundings!),
       tags: names.map(name => ids.of(name)),
       policy,
+      family,
       load,
       loadDetached,
     };

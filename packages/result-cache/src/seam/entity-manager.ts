@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { MikroORM } from '@mikro-orm/core';
 import type { CacheSetting } from '../policy.ts';
+import { ReadFamily } from '../read-ahead.ts';
 import { type BuilderRead, takeBuilderReads, type UserBuilder } from './builder-reads.ts';
 
 /** What the extension does in place of the EntityManager's own cache. */
@@ -29,13 +30,18 @@ type EntityManagerClass = new (...args: unknown[]) => UntypedEntityManager;
 /** What the EntityManager's calls say of caching, found again where the driver runs them. */
 export class CallSettings {
   /** By the logger context that MikroORM makes for each call, and hands on to what it populates. */
-  readonly #settings = new WeakMap<object, { readonly setting: CacheSetting }>();
+  readonly #settings = new WeakMap<object, { readonly setting: CacheSetting; readonly family: ReadFamily }>();
   /** Whether filters were added to an EntityManager, which nothing else tells of. */
   addedFilters = false;
 
   /** The `cache` option of the call that made `logging`. */
   of(logging: object | undefined): CacheSetting {
     return logging && this.#settings.get(logging)?.setting;
+  }
+
+  /** The reads of the call that made `logging`. */
+  familyOf(logging: object | undefined): ReadFamily | undefined {
+    return logging && this.#settings.get(logging)?.family;
   }
 
   /** @returns an EntityManager class that leaves caching to `takeover` */
@@ -48,11 +54,10 @@ export class CallSettings {
     return class extends (Base as EntityManagerClass) {
       override prepareOptions(options: PreparedOptions): PreparedOptions {
         const prepared = super.prepareOptions(options);
-        const setting = refreshing.getStore()
-          ? false
-          : (options.cache ?? (options.logging && settings.get(options.logging)?.setting));
+        const parent = options.logging && settings.get(options.logging);
+        const setting = refreshing.getStore() ? false : (options.cache ?? parent?.setting);
         if (prepared.logging !== undefined) {
-          settings.set(prepared.logging, { setting });
+          settings.set(prepared.logging, { setting, family: parent?.family ?? new ReadFamily() });
         }
         prepared.cache = false;
         return prepared;
