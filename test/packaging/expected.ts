@@ -22,3 +22,14 @@ export const expectedNames: Readonly<Record<string, Readonly<Record<string, read
     './conformance': ['storeConformance'],
   },
 };
+
+/** The runtime dependencies of each package, each a decision: well kept, small, and better at its job than code of ours. */
+export const expectedDependencies: Readonly<Record<string, readonly string[]>> = {
+  'batch-loader': [],
+  'result-cache': [
+    // What is used longest ago goes first, bounded in bytes.
+    'lru-cache',
+    // Rows as bytes: half the size of JSON, and nothing lost but what the codec looks out for.
+    'msgpackr',
+  ],
+};

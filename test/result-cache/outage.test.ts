@@ -262,3 +262,15 @@ test('a read-only Redis is an error at first use, not a cache that is silently o
   const orm = await openOrm({ url, entities: [City], extensions: [cache] });
   await expect(nameIn(orm)).rejects.toMatchObject({ name: 'StoreError', code: 'READ_ONLY' });
 });
+
+test('a Redis that becomes read-only is an outage', async () => {
+  const { orm, client } = await open(redis.url);
+  const other = await startRedis();
+  closeAfter(() => other.stop());
+  await client.replicaof('127.0.0.1', new URL(other.url).port);
+  await expect(rename(orm, 'Bonn')).resolves.toBe(1);
+  expect(await nameIn(orm)).toBe('Bonn');
+  await client.replicaof('NO', 'ONE');
+  await untilHit(orm);
+  expect(await nameIn(orm)).toBe('Bonn');
+});

@@ -50,6 +50,18 @@ test('a search path that is set for a whole session turns the cache off, and say
   expect({ cacheable, reason }).toEqual({ cacheable: false, reason: 'a statement has changed search_path' });
 });
 
+test.each(['role', 'timezone'])('so does another %s', async setting => {
+  const { orm, cache } = await open();
+  await nameIn(orm);
+  await orm.em
+    .fork()
+    .transactional(em => em.execute(`set local ${setting} to ${setting === 'role' ? 'none' : "'UTC'"}`));
+  expect((await cache.explain(orm.em.fork(), City, 1, { cache: 60_000 })).cacheable).toBe(true);
+  await orm.em.fork().execute(`set ${setting} to ${setting === 'role' ? 'none' : "'Europe/Berlin'"}`);
+  const { reason } = await cache.explain(orm.em.fork(), City, 1, { cache: 60_000 });
+  expect(reason).toBe(`a statement has changed ${setting}`);
+});
+
 test('a session context with a search path is not cached', async () => {
   const { orm } = await open();
   const read = async (): Promise<string | undefined> => {

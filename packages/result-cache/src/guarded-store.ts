@@ -28,6 +28,8 @@ export class GuardedStore {
   #isChecked = false;
   /** Never works as it is set up: told to every caller. */
   #refusal: StoreError | undefined;
+  /** What has worked once may work again: a changed password is an outage, not a mistake in the set-up. */
+  #hasWorked = false;
   readonly #unwatch: (() => void) | undefined;
   #disposed = false;
   /** Intents of writes that are over. Everything that they could be about is invalid once the epoch is renewed. */
@@ -149,12 +151,9 @@ export class GuardedStore {
   async #check(): Promise<void> {
     try {
       await this.#inTime(this.store.check?.() ?? Promise.resolve(), CHECK_TIMEOUT);
+      this.#hasWorked = true;
     } catch (error) {
-      if (isRefusal(error)) {
-        this.#refusal = error;
-      } else {
-        this.#failed('check', error);
-      }
+      this.#failed('check', error);
     }
   }
 
@@ -169,11 +168,12 @@ export class GuardedStore {
   }
 
   #failed(operation: string, error: unknown): void {
-    if (isRefusal(error)) {
-      this.#refusal = error;
-    }
     this.#listener.failed(operation, error);
-    this.#trip();
+    if (isRefusal(error) && !this.#hasWorked) {
+      this.#refusal = error;
+    } else {
+      this.#trip();
+    }
   }
 
   #trip(): void {
@@ -199,10 +199,11 @@ export class GuardedStore {
           Promise.all(abandoned.map(({ registry, id }) => this.store.cancel(registry, id))),
           PROBE_TIMEOUT,
         );
+        this.#hasWorked = true;
         this.#open = false;
         this.#listener.recovered();
       } catch (error) {
-        if (isRefusal(error)) {
+        if (isRefusal(error) && !this.#hasWorked) {
           this.#refusal = error;
         }
         this.#listener.failed('probe', error);

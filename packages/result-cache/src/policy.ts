@@ -18,7 +18,7 @@ export interface ExpiryOptions {
   failSafe?: number | undefined;
 }
 
-/** What `resultCache` says in `defineEntity`, `@Entity()`, or `resultCache({ entities: [[Country, { … }]] })`. */
+/** What `resultCache` says in `defineEntity`, or `resultCache({ entities: [[Country, { … }]] })`. */
 export interface EntityCacheOptions extends ExpiryOptions {
   /**
    * What else the rows of this entity depend on, besides the statement, its values and the session context: what a view or

@@ -150,6 +150,21 @@ export class Seam {
     return this.#options.get(meta);
   }
 
+  /** The same for what is read: rows of a pivot table are read for the entities on either side of it. */
+  readOptionsOf(meta: EntityMetadata): EntityCacheOptions | undefined {
+    return (
+      this.optionsOf(meta) ??
+      (meta.pivotTable ? meta.relations : [])
+        .map(({ targetMeta }) => targetMeta && this.optionsOf(targetMeta))
+        .find(options => options !== undefined)
+    );
+  }
+
+  /** Whether MikroORM sets the session anew whenever a connection is used. */
+  get setsSessions(): boolean {
+    return this.#orm.config.get('sessionContext') === 'connection';
+  }
+
   metaOf(entity: unknown): EntityMetadata | undefined {
     return registered(this.#orm.getMetadata(), entity);
   }

@@ -34,11 +34,6 @@ export function nameTag(name: string): string {
   return `#${name}`;
 }
 
-/** A tag of the user's (`invalidateTags`). */
-export function userTag(tag: string): string {
-  return `@${tag}`;
-}
-
 /**
  * What a store calls a tag: 96 bits of SHA-256, so that values (an e-mail address as a primary key) do not stand in keys
  * of Redis. Two tags that met would only end more entries than needed.

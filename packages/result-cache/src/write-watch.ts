@@ -24,6 +24,8 @@ export interface WriteContext {
   changeOf(writes: WriteSet, cause: 'commit' | 'statement'): Change;
   /** Tags as the store calls them. */
   tagsOf(writes: WriteSet): readonly string[];
+  /** Whether MikroORM itself sets the session anew whenever a connection is used (`sessionContext: 'connection'`). */
+  readonly setsSessions: boolean;
   /** Tables, foreign keys or triggers may have been changed. */
   schemaChanged(): void;
   /** The session was changed so that statements mean something else from now on. */
@@ -157,6 +159,9 @@ export class WriteWatch implements Watcher {
       }
       case 'set':
         this.#roleChanged ||= ROLE_SETTINGS.has(statement.detail ?? '');
+        if (statement.local !== true && !HARMLESS_SETTINGS.test(statement.detail ?? '') && !context.setsSessions) {
+          context.sessionChanged(statement.detail ?? 'a setting');
+        }
         return await send(compiled);
       default:
         return await this.#statement(context, connection, transaction, compiled, statement, send);
@@ -309,5 +314,9 @@ const LOCAL_SETTING =
 function mentionsPath({ sql, parameters }: Compiled): boolean {
   return sql.includes('search_path') || parameters.includes('search_path') || sql.includes('SEARCH_PATH');
 }
+
+/** Settings of a session that change neither what its statements return nor who they are run as. */
+const HARMLESS_SETTINGS =
+  /^(?:all|transaction|session characteristics|constraints|names|client_encoding|client_min_messages|application_name|mikrokit\.\w+|session_replication_role|synchronous_commit|work_mem|maintenance_work_mem|temp_buffers|jit\w*|plan_cache_mode|enable_\w+|max_parallel\w*|random_page_cost|seq_page_cost|cpu_\w+|effective_\w+|from_collapse_limit|join_collapse_limit|geqo\w*|log_\w+|auto_explain\.\w+|track_\w+|\w*timeout|search_path)$/;
 
 const ROLE_SETTINGS: ReadonlySet<string> = new Set(['role', 'session authorization', 'session_authorization']);
