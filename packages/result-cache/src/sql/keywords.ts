@@ -13,6 +13,15 @@ export const JOIN_CLAUSES: ReadonlySet<string> = words(`
   join inner left right full cross natural using
 `);
 
+/** What combines selects. */
+export const SET_OPERATIONS: ReadonlySet<string> = words('union intersect except');
+
+/** Words that begin what orders, limits or locks the rows of combined selects. */
+export const TAIL: ReadonlySet<string> = words('order limit offset fetch for');
+
+/** Words that begin a write. */
+export const WRITES: ReadonlySet<string> = words('insert update delete merge');
+
 /** What the expressions of merge and of update's SET stop at. */
 export const SET_CLAUSES: ReadonlySet<string> = words('from where returning when on');
 
