@@ -32,6 +32,7 @@ import { WriteSet } from './write-set.ts';
 import { WriteWatch } from './write-watch.ts';
 
 const MOST_PLANS = 2_000;
+const LONGEST_PLAN = 8_192;
 
 /** The cache of one ORM: what reads and writes of it need, tied together. */
 export class CachedOrm {
@@ -103,9 +104,10 @@ export class CachedOrm {
       user: this.seam.user,
       registry: () => this.#registry,
       tagIds: () => this.#tagIds!,
-      sessionContextOf: em => this.seam.sessionContextOf(em),
+      sessionContextsOf: em => this.seam.sessionContextsOf(em),
       transactionOf: async context => watch.transactionOn(await this.seam.physicalConnection(context)),
       primary: () => this.seam.primary(),
+      hasFormulas: meta => this.seam.hasFormulas(meta),
       hasFilters: () => this.seam.hasFilters(),
       off: () => this.#off ?? this.#others?.behind,
     });
@@ -210,9 +212,12 @@ export class CachedOrm {
   }
 
   #planOf(sql: string): ReadPlan {
-    let plan = this.#plans.get(sql);
-    if (plan === undefined) {
-      plan = planRead(this.#analyser.analyse(sql), this.tables);
+    const known = this.#plans.get(sql);
+    if (known !== undefined) {
+      return known;
+    }
+    const plan = planRead(this.#analyser.analyse(sql), this.tables);
+    if (sql.length <= LONGEST_PLAN) {
       this.#plans.set(sql, plan);
     }
     return plan;

@@ -12,6 +12,8 @@ export interface CachedRead<T> {
   readonly policy: Policy;
   /** The call that it is part of, with what that populates. */
   readonly family: ReadFamily | undefined;
+  /** Set by `load()`: whether its rows may be kept. */
+  keep: boolean;
   /** Reads the database, on the primary, for this call. Its result is encoded before anybody else can change it. */
   load(): Promise<T>;
   /** The same for nobody in particular: outside the call's transaction, not aborted with it. */

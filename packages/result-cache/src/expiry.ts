@@ -15,7 +15,8 @@ export type Freshness = 'fresh' | 'refresh early' | 'stale' | 'for emergencies' 
 
 /** @param random from 0 (exclusive) to 1 */
 export function freshness(age: Age, policy: Policy, now: number, random: number): Freshness {
-  const left = age.createdAt + age.freshFor - now;
+  // Whoever asks for a shorter TTL than the entry was filled with gets it.
+  const left = age.createdAt + Math.min(age.freshFor, policy.ttl) - now;
   if (left > 0) {
     // XFetch: −Δ·β·ln(rand) ≥ what is left. A clock that differs between processes shifts it, and nothing else.
     return policy.earlyRefresh > 0 && -age.cost * policy.earlyRefresh * Math.log(random) >= left

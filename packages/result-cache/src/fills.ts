@@ -218,7 +218,7 @@ export class Fills {
     const cost = performance.now() - before;
     // Encodes before it returns a promise: MikroORM changes rows while it hydrates them.
     const sealed =
-      vector === undefined
+      vector === undefined || !read.keep
         ? undefined
         : this.#entries.seal(read.key, value, {
             createdAt: Date.now(),

@@ -8,6 +8,7 @@ import type { OpenTransaction } from './open-transaction.ts';
 import { type CacheSetting, type EntityCacheOptions, type Policy, policyOf } from './policy.ts';
 import type { ReadFamily } from './read-ahead.ts';
 import type { ReadPlan } from './read-plan.ts';
+import type { Scope } from './tables.ts';
 import { Recent } from './recent.ts';
 import type { BuilderRead } from './seam/builder-reads.ts';
 import type { Capture } from './seam/captured-read.ts';
@@ -38,15 +39,31 @@ export interface ReadContext {
   readonly user: string;
   registry(): string;
   tagIds(): TagIds;
-  sessionContextOf(em: object | undefined): unknown;
+  /** Of the EntityManager, and of the one whose context MikroORM would set on a connection (`sessionContext: 'connection'`). */
+  sessionContextsOf(
+    em: object | undefined,
+  ): readonly [own: SessionContext | undefined, ambient: SessionContext | undefined];
   /** The transaction that a context of MikroORM's is, if it is one of those that are watched. */
   transactionOf(context: object): Promise<OpenTransaction | undefined>;
   /** Where rows to keep are read: replication lag cannot make them too old there. */
   primary(): Connection;
+  /** Whether columns are computed by functions of the user's: in an entity, or in any. */
+  hasFormulas(meta: EntityMetadata | undefined): boolean;
   /** Whether filters exist, whose conditions on joined relations depend on the EntityManager. */
   hasFilters(): boolean;
   /** Why nothing is cached at all for now. */
   off(): string | undefined;
+}
+
+/** What row-level security depends on. */
+export interface SessionContext {
+  readonly variables?: object;
+}
+
+/** A statement that is under way, and the session context that it was sent with. */
+interface Loading {
+  readonly rows: Promise<unknown>;
+  readonly session: unknown;
 }
 
 /** What `explain()` tells of one read. */
@@ -70,6 +87,10 @@ interface Form {
   readonly params: string;
   readonly keyBase: string;
   readonly tables: readonly string[];
+  /** It reads one mapped table, once. */
+  readonly isSimple: boolean;
+  /** What else the rows of its tables depend on. */
+  readonly scopes: readonly Scope[];
   readonly tags: readonly string[];
   /** The key of it where nothing surrounds it. */
   readonly plainKey: string;
@@ -96,6 +117,8 @@ const NOT_IN_STATEMENT: ReadonlySet<string> = new Set([
 const MAPPING = ['populate', 'fields', 'exclude', 'first', 'last'] as const;
 
 const MOST_FORMS = 4_000;
+/** Lists of thousands of keys come once, and are large. */
+const LONGEST_FORM = 8_192;
 
 /** Decides for each read whether it may be answered by an entry, and by which. */
 export class QueryReads {
@@ -160,19 +183,19 @@ export class QueryReads {
         return await this.#bypass(context, entity, policy, 'it sends no statement of its own', () => capture!.result);
       }
       const { sql, params } = capture.statement;
-      const mode = typedText([read.method, meta.className, ...MAPPING.map(name => options[name])]);
+      const mode = typedText([read.method, nameOf(meta), ...MAPPING.map(name => options[name])]);
       form = this.#formOf(context, facts, entity, mode, sql, params);
-      if (formKey !== undefined && (form.tables.length === 1 || !context.hasFilters())) {
+      // Conditions of filters on what is joined, and formulas, may come out differently for another call.
+      if (
+        formKey !== undefined &&
+        formKey.length <= LONGEST_FORM &&
+        (form.isSimple || !context.hasFilters()) &&
+        !context.hasFormulas(form.isSimple ? meta : undefined)
+      ) {
         this.#forms.set(formKey, form);
       }
     }
-    const resume = (to: 'as asked' | 'primary'): Promise<unknown> => {
-      if (capture?.statement !== undefined) {
-        capture.statement.proceed(to === 'primary' ? context.primary() : undefined);
-        return capture.result;
-      }
-      return read.plain(to === 'primary' ? { ...options, connectionType: 'write' } : options);
-    };
+    const onPrimary = { ...options, connectionType: 'write' } as const;
     const { ctx, em } = options;
     return await this.#answer(context, facts, {
       entity,
@@ -181,8 +204,16 @@ export class QueryReads {
       em,
       family: context.familyOf(options),
       transaction: ctx,
-      plain: () => resume('as asked'),
-      load: () => resume('primary'),
+      plain() {
+        capture?.statement?.proceed(undefined);
+        return capture?.result ?? read.plain();
+      },
+      async load() {
+        // Built anew if the form was known: by now, another session context may be set.
+        capture ??= await read.capture(onPrimary);
+        capture.statement?.proceed(context.primary());
+        return { rows: capture.result, session: capture.statement?.session };
+      },
       loadDetached: () => detached(context, read, form),
     });
   }
@@ -217,8 +248,8 @@ export class QueryReads {
       family: undefined,
       transaction,
       plain: () => read.send(undefined),
-      load: () => read.send(context.primary()),
-      loadDetached: () => read.send(context.primary()),
+      load: () => Promise.resolve({ rows: read.send(context.primary()), session: read.session }),
+      loadDetached: () => Promise.resolve({ rows: read.send(context.primary()), session: read.session }),
     });
   }
 
@@ -233,12 +264,13 @@ export class QueryReads {
       family: ReadFamily | undefined;
       transaction: object | undefined;
       plain(): Promise<unknown>;
-      load(): Promise<unknown>;
-      loadDetached(): Promise<unknown>;
+      load(): Promise<Loading>;
+      loadDetached(): Promise<Loading>;
     },
   ): Promise<unknown> {
     const { entity, policy, form, em, family, plain, load, loadDetached } = call;
-    const surroundings = form.uncacheable === undefined ? surroundingsOf(context, em, policy) : undefined;
+    const surround = (): string | undefined => surroundingsOf(context, em, policy, form);
+    const surroundings = form.uncacheable === undefined ? surround() : undefined;
     const reason =
       form.uncacheable ??
       (surroundings === undefined ? 'a session context or scope that cannot be told apart' : undefined);
@@ -254,8 +286,23 @@ export class QueryReads {
       tags: names.map(name => ids.of(name)),
       policy,
       family,
-      load,
-      loadDetached,
+      keep: true,
+      async load() {
+        const { rows, session } = await load();
+        const result = await rows;
+        // Rows of another session context are not to be kept under the key of this one.
+        read.keep = isSameSession(context, em, session) && surround() === surroundings;
+        return result;
+      },
+      async loadDetached() {
+        const { rows, session } = await loadDetached();
+        const isSame = isSameSession(context, em, session) && surround() === surroundings;
+        const result = await rows;
+        if (!isSame || surround() !== surroundings) {
+          throw new Error('the session context is another by now');
+        }
+        return result;
+      },
     };
     const explain = this.#explaining.getStore();
     if (explain !== undefined) {
@@ -300,7 +347,17 @@ export class QueryReads {
     const moving = params.some(movesOn) ? 'a value that is read as a time relative to now' : undefined;
     if (plan.uncacheable !== undefined || moving !== undefined || mode === undefined) {
       const uncacheable = plan.uncacheable ?? moving ?? 'an option that cannot be told apart from others';
-      return { uncacheable, sql, params: values, keyBase: '', tables: [], tags: [], plainKey: '' };
+      return {
+        uncacheable,
+        sql,
+        params: values,
+        keyBase: '',
+        tables: [],
+        isSimple: false,
+        scopes: [],
+        tags: [],
+        plainKey: '',
+      };
     }
     const base = keyBase({
       database: facts.database,
@@ -317,6 +374,8 @@ export class QueryReads {
       params: values,
       keyBase: base,
       tables: plan.tables,
+      isSimple: plan.isSimple,
+      scopes: plan.scopes,
       tags: plan.tags(params),
       plainKey: entryKey(entity, base, ''),
     };
@@ -371,19 +430,38 @@ function movesOn(value: unknown): boolean {
 }
 
 /** @returns `''` for none; `undefined` for what cannot be written as a text */
-function surroundingsOf(context: ReadContext, em: object | undefined, policy: Policy): string | undefined {
-  const session = context.sessionContextOf(em) as { readonly variables?: object } | undefined;
-  if (session?.variables !== undefined && 'search_path' in session.variables) {
-    // Bare names are other tables than their tags would say.
-    return undefined;
+function surroundingsOf(
+  context: ReadContext,
+  em: object | undefined,
+  policy: Policy,
+  { scopes }: Form,
+): string | undefined {
+  const [own, ambient] = context.sessionContextsOf(em);
+  for (const session of [own, ambient]) {
+    if (session?.variables !== undefined && 'search_path' in session.variables) {
+      // Bare names are other tables than their tags would say.
+      return undefined;
+    }
   }
-  const scope = policy.scope?.(em);
-  return session === undefined && scope === undefined ? '' : typedText([session, scope]);
+  const values = [policy.scope, ...scopes].filter(scope => scope !== undefined).map(scope => scope(em));
+  return own === undefined && ambient === undefined && values.every(value => value === undefined)
+    ? ''
+    : typedText([own, ambient, values]);
+}
+
+/** Whether a statement was sent with the session context that its EntityManager has. */
+function isSameSession(context: ReadContext, em: object | undefined, sent: unknown): boolean {
+  return sent === undefined || typedText(sent) === typedText(context.sessionContextsOf(em)[0]);
+}
+
+/** Two entities may have classes of one name, but no table is mapped by both of them. */
+function nameOf(meta: EntityMetadata): string {
+  return `${meta.className} ${meta.schema ?? ''}.${meta.tableName ?? ''}`;
 }
 
 /** A text for all that decides the statement of a call; `undefined` if not all of it can be written down. */
 function formKeyOf({ method, meta, where, options }: DriverRead): string | undefined {
-  const parts: unknown[] = [method, meta.className, where];
+  const parts: unknown[] = [method, nameOf(meta), where];
   for (const name of Object.keys(options)) {
     if (!NOT_IN_STATEMENT.has(name) && options[name] !== undefined) {
       parts.push(name, options[name]);
@@ -393,13 +471,13 @@ function formKeyOf({ method, meta, where, options }: DriverRead): string | undef
 }
 
 /** Reads the same for nobody in particular, if it still is the same. */
-async function detached(context: ReadContext, read: DriverRead, form: Form): Promise<unknown> {
+async function detached(context: ReadContext, read: DriverRead, form: Form): Promise<Loading> {
   const { ctx: _ctx, signal: _signal, ...options } = read.options;
   const capture = await read.capture({ ...options, connectionType: 'write' });
   if (capture.statement === undefined) {
-    return await capture.result;
+    return { rows: capture.result, session: undefined };
   }
-  const { sql, params } = capture.statement;
+  const { sql, params, session } = capture.statement;
   const values = typedText(params);
   const same =
     values === undefined ? context.formatted(sql, params) === form.sql : sql === form.sql && values === form.params;
@@ -407,5 +485,5 @@ async function detached(context: ReadContext, read: DriverRead, form: Form): Pro
     throw new Error('the call comes down to another statement by now');
   }
   capture.statement.proceed(context.primary());
-  return await capture.result;
+  return { rows: capture.result, session };
 }

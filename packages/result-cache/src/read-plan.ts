@@ -1,6 +1,6 @@
 import { canonical } from './column-values.ts';
 import type { Statement, TableUse } from './sql/statement.ts';
-import type { MappedTable, Tables } from './tables.ts';
+import type { MappedTable, Scope, Tables } from './tables.ts';
 import { ANY, tableTag, unknownTag, valueTag } from './tags.ts';
 
 /** What has to be known of a statement, but for its values, to keep its result. */
@@ -10,6 +10,10 @@ export interface CacheablePlan {
   readonly uncacheable?: undefined;
   /** Ids of the tables it reads; with {@link ANY} if it reads what is not mapped. */
   readonly tables: readonly string[];
+  /** It reads one mapped table, once. */
+  readonly isSimple: boolean;
+  /** What else the rows of its tables depend on. */
+  readonly scopes: readonly Scope[];
   /** Changes with the mapping of the tables. */
   readonly shape: string;
   /** The tags of its result. */
@@ -33,6 +37,7 @@ export function planRead(statements: readonly Statement[], tables: Tables): Read
   }
   const ids = new Set<string>();
   const shapes = new Set<string>();
+  const scopes = new Set<Scope>();
   const parts: ((parameters: readonly unknown[]) => string[])[] = [];
   const add = (use: TableUse): void => {
     const table = tables.find(use.schema, use.name);
@@ -43,20 +48,22 @@ export function planRead(statements: readonly Statement[], tables: Tables): Read
     } else {
       own.forEach(id => ids.add(id));
       shapes.add(table.shape);
+      table.scopes.forEach(scope => scopes.add(scope));
       parts.push(narrowed(tables, table, own, use));
       for (const name of table.dependsOn) {
         const other = tables.named(name);
         const known = tables.idsOf(other.schema, other.name);
-        if (known.some(id => !ids.has(id))) {
-          known.forEach(id => ids.add(id));
-          parts.push(() => known.map(tableTag));
-        }
+        // All of it, even if the statement itself reads only a part.
+        known.forEach(id => ids.add(id));
+        parts.push(() => known.map(tableTag));
       }
     }
   };
   statement.reads.forEach(add);
   return {
     tables: [...ids],
+    isSimple: statement.reads.length === 1 && !ids.has(ANY),
+    scopes: [...scopes],
     shape: [...shapes].toSorted().join(),
     tags: parameters => [...new Set(parts.flatMap(part => part(parameters)))],
   };

@@ -3,6 +3,7 @@ import type { Polymorphic } from './codec/polymorphic.ts';
 import { OptionsError, ResultCacheError } from './errors.ts';
 import type { NotificationSource } from './external-writes.ts';
 import { type CacheSetting, checkEntityOptions, type EntityCacheOptions, shown } from './policy.ts';
+import type { SessionContext } from './query-reads.ts';
 import type { BuilderRead } from './seam/builder-reads.ts';
 import type { Connection } from './seam/connection.ts';
 import { unseenWrites, watchConnection, type WatchedConnection, type Watcher } from './seam/connection-watch.ts';
@@ -220,8 +221,24 @@ export class Seam {
     return find.call(em, entity, where, { flushMode: 'commit', ...options });
   }
 
-  sessionContextOf(em: object | undefined): unknown {
-    return sessionContextOf(em);
+  /** The session context of an EntityManager, and of the one that MikroORM sets on connections, if it does. */
+  sessionContextsOf(em: object | undefined): readonly [SessionContext | undefined, SessionContext | undefined] {
+    const ambient = this.setsSessions ? this.#ambient() : undefined;
+    return [
+      sessionContextOf(em) as SessionContext | undefined,
+      sessionContextOf(ambient) as SessionContext | undefined,
+    ];
+  }
+
+  #ambient(): object | undefined {
+    const { config } = this.#orm;
+    return config.get('context')(config.get('contextName')) as object | undefined;
+  }
+
+  /** Whether columns are computed by functions of the user's: in an entity, or in any. */
+  hasFormulas(meta: EntityMetadata | undefined): boolean {
+    const metas = meta === undefined ? [...this.#orm.getMetadata().getAll().values()] : [meta];
+    return metas.some(each => each.props.some(prop => prop.formula !== undefined));
   }
 
   hasFilters(): boolean {

@@ -1,6 +1,9 @@
 import type { ColumnKind } from './column-values.ts';
 import type { DatabaseFacts } from './database-facts.ts';
 
+/** What the rows of an entity depend on besides the statement (`scope` of its options). */
+export type Scope = (em: unknown) => unknown;
+
 /** A table that entities are mapped to, as far as the cache has to know it. */
 export interface MappedTable {
   readonly schema: string | undefined;
@@ -13,6 +16,7 @@ export interface MappedTable {
   readonly shape: string;
   /** Tables that refer to it, by foreign keys. */
   readonly cascades: readonly Cascade[];
+  readonly scopes: readonly Scope[];
   /** Tables that reads of it look at without naming them. */
   readonly dependsOn: readonly string[];
   /** Tables that writes to it change without naming them. */

@@ -20,6 +20,8 @@ export interface BuilderRead {
   readonly params: readonly unknown[];
   readonly method: string;
   readonly transaction: object | undefined;
+  /** The session context of the transaction that MikroORM would send it in; `undefined` for none. */
+  readonly session: unknown;
   /** Sends it. @param connection instead of its own */
   send(connection: Connection | undefined): Promise<unknown>;
 }
@@ -57,6 +59,7 @@ export function takeBuilderReads<B extends UserBuilder>(
           params,
           method,
           transaction: transaction as object | undefined,
+          session: (wrapping?.options as { sessionContext?: unknown } | undefined)?.sessionContext,
           send(other) {
             const target = other ?? connection;
             return wrapping === undefined

@@ -4,6 +4,8 @@ import type { Connection } from './connection.ts';
 export interface CapturedStatement {
   readonly sql: string;
   readonly params: readonly unknown[];
+  /** The session context of the transaction that MikroORM would send it in; `undefined` for none. */
+  readonly session: unknown;
   /** Sends it, and lets the call that has built it go on. @param connection instead of the one it was for */
   proceed(connection: Connection | undefined): void;
 }
@@ -29,6 +31,7 @@ export function capturing(connection: Connection, seen: (statement: CapturedStat
         seen({
           sql,
           params,
+          session: (wrapping?.options as { sessionContext?: unknown } | undefined)?.sessionContext,
           proceed(other) {
             const target = other ?? connection;
             const sent =

@@ -54,6 +54,7 @@ export function mappedTables(
       primaryKey: primaryKey.every(column => tracked.has(column)) ? primaryKey : [],
       shape: shapeOf(own),
       cascades: cascades.get(id) ?? [],
+      scopes: options.map(option => option.scope).filter(scope => scope !== undefined),
       dependsOn: options.flatMap(option => option.dependsOn ?? []),
       alsoWrites: options.flatMap(option => option.alsoWrites ?? []),
       tellsWrites: options.some(option => option.alsoWrites !== undefined),
