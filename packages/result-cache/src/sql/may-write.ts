@@ -74,7 +74,6 @@ export function mayWrite(sql: string): boolean {
   /** The character before, other than white space. */
   let before = 0;
   // MikroORM replaces placeholders within quotes too, which would make the text another one.
-  let question = sql.indexOf('?');
   let hidden = false;
   let placeholders = false;
   while (at < length) {
@@ -117,15 +116,12 @@ export function mayWrite(sql: string): boolean {
           return true;
         }
         let end = at + 1;
-        while (end < length && sql.charCodeAt(end) !== code) {
-          end++;
+        // Looked for here: an `indexOf` over the text is repeated for every character once V8 has moved it into the loop.
+        for (; end < length && sql.charCodeAt(end) !== code; end++) {
+          hidden ||= sql.charCodeAt(end) === 63;
         }
         if (end === length) {
           return true;
-        }
-        while (question !== -1 && question < end) {
-          hidden ||= question > at;
-          question = sql.indexOf('?', question + 1);
         }
         at = end + 1;
         break;
