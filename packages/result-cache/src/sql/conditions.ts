@@ -1,5 +1,5 @@
 import { MOVING } from './functions.ts';
-import { CLAUSES, MISPLACED, NO_CALL, PLAIN_CASTS } from './keywords.ts';
+import { CLAUSES, MISPLACED, NO_CALL } from './keywords.ts';
 import type { SqlValue } from './model.ts';
 import type { Token } from './tokens.ts';
 
@@ -207,19 +207,35 @@ export function plainValue({ tokens, close }: Nested, from: number, to: number):
   return isPlainCast(tokens, at, to, value) ? value : undefined;
 }
 
-/** Whether `::type` follows to the end, of a type that leaves the value what it is. */
+/**
+ * Whether `::type` follows to the end, of a type that leaves the text of the value what it is: the column may be one of text,
+ * where `'0005'::int` is written as `5`, `'TRUE'::bool` as `true` and a uuid in lower case.
+ */
 function isPlainCast(tokens: readonly Token[], from: number, to: number, value: SqlValue): boolean {
   const [cast, type, more] = [tokens[from], tokens[from + 1], tokens[from + 2]];
   if (cast?.kind !== 'operator' || cast.text !== '::' || type?.kind !== 'word') {
     return false;
   }
-  // `5.7::int` is 6.
+  // `5.7::varchar` is the text of a number, which is the same number for no column that can be told apart.
   if ('literal' in value && value.type === 'number' && value.literal.includes('.')) {
     return false;
   }
-  return from + 2 === to
-    ? PLAIN_CASTS.has(type.text)
-    : from + 3 === to && type.text === 'character' && more?.kind === 'word' && more.text === 'varying';
+  if (from + 2 === to) {
+    return TEXT_CASTS.has(type.text) || (INTEGER_CASTS.has(type.text) && isInteger(value));
+  }
+  return from + 3 === to && type.text === 'character' && more?.kind === 'word' && more.text === 'varying';
+}
+
+const TEXT_CASTS: ReadonlySet<string> = new Set(['text', 'varchar']);
+const INTEGER_CASTS: ReadonlySet<string> = new Set(['int', 'int2', 'int4', 'int8', 'integer', 'smallint', 'bigint']);
+
+/** Whether it is an integer as PostgreSQL writes it. What a placeholder stands for is not known yet. */
+function isInteger(value: SqlValue): boolean {
+  return (
+    'literal' in value &&
+    (value.type === 'string' || value.type === 'number') &&
+    /^(?:0|-?[1-9]\d*)$/.test(value.literal)
+  );
 }
 
 /** Numbers in the way everybody writes them: others, such as `1e3` and `007`, are the same as those. */

@@ -27,7 +27,10 @@ export function readInsert(
     );
     at = close + 1;
   }
+  let overridden = false;
   if (reading.is(at, 'overriding')) {
+    // `overriding user value`: an identity column has the sequence's value whatever is given, and which one is that is not known.
+    overridden = !reading.is(at + 1, 'system');
     at += 3;
   }
   let equals: Equality[] = [];
@@ -38,7 +41,7 @@ export function readInsert(
     if (rows === undefined) {
       at = reading.query(at, to).at;
     } else {
-      equals = columns === undefined ? [] : equalsOf(columns, rows.values);
+      equals = columns === undefined || overridden ? [] : equalsOf(columns, rows.values);
       at = rows.end;
     }
   } else {
