@@ -122,10 +122,11 @@ export class CachedOrm {
       schemaChanged: () => this.seam.question.outdated(),
       mayWrite,
       analyse: sql => this.#analyser.analyse(sql),
-      changeOf: (writes, cause) => ({
+      changeOf: (writes, cause, atomic) => ({
         registry: this.#registry,
         tags: this.#idsOf(writes.tags()),
         cause,
+        atomic,
         everything: writes.everything,
         onStoreError: this.#onStoreError(writes),
       }),

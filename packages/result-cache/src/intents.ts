@@ -14,6 +14,8 @@ export interface Change {
   readonly cause: InvalidationCause;
   /** Why it changes everything, if it does. */
   readonly everything: string | undefined;
+  /** Whether a failure means that nothing was changed: not so for a text or a procedure that may have committed before it failed. */
+  readonly atomic: boolean;
   /** What happens when the store cannot be told beforehand. */
   readonly onStoreError: 'open' | 'closed';
 }
@@ -44,14 +46,27 @@ export class Intents {
    *
    * @param run makes the change visible
    * @param changed the tags that were really changed, once that is known; by default all of the intent's
+   * @param grown the change as it is when the store has been told of it: a statement may have slipped in meanwhile
    * @throws {ResultCacheError} `NOT_INVALIDATED` if the store cannot be told and the change asks for that (`closed`)
    */
-  async around<T>(change: Change, run: () => Promise<T>, changed?: (result: T) => readonly string[]): Promise<T> {
+  async around<T>(
+    first: Change,
+    run: () => Promise<T>,
+    changed?: (result: T) => readonly string[],
+    grown?: () => Change,
+  ): Promise<T> {
     const id = randomBytes(9).toString('base64url');
     const before = performance.now();
+    let change = first;
     let told = await this.#open(change, id);
-    // A process that was stopped meanwhile may find its intent expired.
-    while (told !== undefined && performance.now() - told > this.#ttl / 2) {
+    for (;;) {
+      const now = grown?.() ?? change;
+      const isTold = now.tags.every(tag => change.tags.includes(tag));
+      // A process that was stopped meanwhile may find its intent expired.
+      if (isTold && (told === undefined || performance.now() - told <= this.#ttl / 2)) {
+        break;
+      }
+      change = now;
       told = await this.#open(change, id);
     }
     const opened = performance.now() - before;
@@ -63,10 +78,7 @@ export class Intents {
       result = await run();
     } catch (error) {
       clearInterval(renewal);
-      if (told !== undefined && isServerError(error)) {
-        await this.#guard.cancel(change.registry, id).catch(() => this.#guard.missed(change.registry, id));
-      }
-      // Else nobody knows whether it was committed: the intent blocks hits until it expires, and ends them then.
+      await this.#failed(change, id, told !== undefined, isServerError(error));
       throw error;
     }
     clearInterval(renewal);
@@ -123,6 +135,20 @@ export class Intents {
     return undefined;
   }
 
+  /** @param answered whether PostgreSQL has said that it failed */
+  async #failed(change: Change, id: string, told: boolean, answered: boolean): Promise<void> {
+    if (answered && change.atomic) {
+      if (told) {
+        await this.#guard.cancel(change.registry, id).catch(() => this.#guard.missed(change.registry, id));
+      }
+    } else if (!told) {
+      this.#guard.missed(change.registry, id);
+    } else if (answered) {
+      await this.#close(change, id, change.tags);
+    }
+    // Else nobody knows whether it was committed: the intent blocks hits until it expires, and ends them then.
+  }
+
   async #close(change: Change, id: string, tags: readonly string[]): Promise<void> {
     try {
       if (tags.includes(EVERYTHING)) {
@@ -148,10 +174,13 @@ export class Intents {
   }
 }
 
-/** PostgreSQL has answered, and has not done it. Class 08 (connection) and 57 (shutdown) leave that open. */
+/**
+ * PostgreSQL has answered, and has not done it. Class 08 (connection) and 57 (shutdown) leave that open, and errors of the
+ * socket (`EPIPE`) have a code, too, but no severity.
+ */
 function isServerError(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !code.startsWith('08') && !code.startsWith('57');
+  const { code, severity } = (error ?? {}) as { code?: unknown; severity?: unknown };
+  return typeof severity === 'string' && typeof code === 'string' && /^(?!08|57)[0-9A-Z]{5}$/.test(code);
 }
 
 function notInvalidated(cause: unknown): ResultCacheError {

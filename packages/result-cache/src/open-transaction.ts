@@ -9,7 +9,8 @@ export class OpenTransaction {
   /** Bare names no longer mean what they usually do. */
   #isElsewhere = false;
   /** Whether its statements each see what is committed before them (read committed), so that a cached result may be one. */
-  readonly seesCommits: boolean;
+  seesCommits: boolean;
+  #areSavepointsKnown = true;
   readonly #savepoints: { readonly name: string; readonly writes: WriteSet }[] = [];
 
   /** @param isolation as `begin` names it, or the database's default */
@@ -54,6 +55,16 @@ export class OpenTransaction {
     }
   }
 
+  /** Its isolation was changed after it began. */
+  isolated(): void {
+    this.seesCommits = false;
+  }
+
+  /** Savepoints were made that are not known: rolling back to one undoes nothing that is kept here. */
+  lostSavepoints(): void {
+    this.#areSavepointsKnown = false;
+  }
+
   savepoint(name: string): void {
     this.#savepoints.push({ name, writes: this.#writes.copy() });
   }
@@ -61,7 +72,7 @@ export class OpenTransaction {
   /** What was written since is undone; the savepoint itself stays. */
   rollbackTo(name: string): void {
     const index = this.#savepoints.findLastIndex(savepoint => savepoint.name === name);
-    if (index >= 0) {
+    if (index >= 0 && this.#areSavepointsKnown) {
       this.#savepoints.length = index + 1;
       this.#writes = this.#savepoints[index]!.writes.copy();
     }

@@ -21,7 +21,7 @@ export interface WriteContext {
   /** What has to be known before {@link changeOf}. */
   ready(): Promise<void> | undefined;
   /** The change that a set of writes is. */
-  changeOf(writes: WriteSet, cause: 'commit' | 'statement'): Change;
+  changeOf(writes: WriteSet, cause: 'commit' | 'statement', atomic: boolean): Change;
   /** Tags as the store calls them. */
   tagsOf(writes: WriteSet): readonly string[];
   /** Whether MikroORM itself sets the session anew whenever a connection is used (`sessionContext: 'connection'`). */
@@ -100,20 +100,24 @@ export class WriteWatch implements Watcher {
       return;
     }
     // The rows come while it runs, so its end is told by the end of the stream.
-    let end: () => void = () => undefined;
-    const ended = new Promise<void>(resolve => (end = resolve));
+    const ended = Promise.withResolvers<void>();
     let begin: () => void = () => undefined;
     const begun = new Promise<void>(resolve => (begin = resolve));
-    const told = context.intents.around(await changeOf(context, writes, 'statement'), async () => {
+    const told = context.intents.around(await changeOf(context, writes, 'statement', true), async () => {
       begin();
-      await ended;
+      await ended.promise;
     });
     try {
       await Promise.race([begun, told]);
       yield* send();
+      ended.resolve();
+    } catch (error) {
+      ended.reject(error);
+      throw error;
     } finally {
-      end();
-      await told;
+      // A reader that stops early leaves a statement that has run all the same.
+      ended.resolve();
+      await told.catch(() => undefined);
     }
   }
 
@@ -128,13 +132,21 @@ export class WriteWatch implements Watcher {
     switch (statement.verb) {
       case 'begin': {
         const result = await send(compiled);
-        this.#begin(context, connection, statement.detail);
+        // PostgreSQL warns of a second one, and goes on with the first.
+        if (transaction === undefined) {
+          this.#begin(context, connection, statement.detail);
+        }
         return result;
       }
       case 'commit':
       case 'prepare transaction': {
         try {
-          return await this.#committed(context, transaction?.writes, () => send(compiled));
+          return await this.#committed(
+            context,
+            () => transaction?.writes,
+            true,
+            () => send(compiled),
+          );
         } finally {
           this.#end(context, connection, compiled);
         }
@@ -158,13 +170,20 @@ export class WriteWatch implements Watcher {
         return result;
       }
       case 'set':
-        this.#roleChanged ||= ROLE_SETTINGS.has(statement.detail ?? '');
-        if (statement.local !== true && !HARMLESS_SETTINGS.test(statement.detail ?? '') && !context.setsSessions) {
-          context.sessionChanged(statement.detail ?? 'a setting');
-        }
+        this.#setting(context, connection, statement);
         return await send(compiled);
       default:
         return await this.#statement(context, connection, transaction, compiled, statement, send);
+    }
+  }
+
+  #setting(context: WriteContext, connection: object, { detail = 'a setting', local }: Statement): void {
+    if (ISOLATION_SETTINGS.has(detail)) {
+      this.#transactions.get(connection)?.isolated();
+    }
+    this.#roleChanged ||= ROLE_SETTINGS.has(detail);
+    if (local !== true && !HARMLESS_SETTINGS.test(detail) && !context.setsSessions) {
+      context.sessionChanged(detail);
     }
   }
 
@@ -207,10 +226,13 @@ export class WriteWatch implements Watcher {
     if (transaction !== undefined) {
       return await transaction.during(writes, run);
     }
-    const { result } = await context.intents.around(await changeOf(context, writes, 'statement'), run, ({ exact }) =>
-      context.tagsOf(exact ?? writes),
-    );
-    return result;
+    try {
+      const change = await changeOf(context, writes, 'statement', !statement.opaque);
+      const { result } = await context.intents.around(change, run, ({ exact }) => context.tagsOf(exact ?? writes));
+      return result;
+    } finally {
+      this.#afterSchema(context, writes);
+    }
   }
 
   /** Several statements in one text: one transaction, unless they say otherwise; what they return cannot be told apart. */
@@ -226,26 +248,63 @@ export class WriteWatch implements Watcher {
     if (transaction !== undefined) {
       writes.addAll(transaction.writes);
     }
-    const last = statements.findLast(({ verb }) => ENDS.has(verb) || verb === 'begin')?.verb;
+    for (const statement of statements) {
+      if (statement.verb === 'set') {
+        this.#setting(context, connection, statement);
+      } else if (SAVEPOINTS.has(statement.verb)) {
+        transaction?.lostSavepoints();
+      }
+    }
+    const last = statements.findLast(({ verb }) => ENDS.has(verb) || verb === 'begin');
     const ends = statements.some(({ verb }) => ENDS.has(verb));
     if (transaction !== undefined && !ends) {
       return await transaction.during(writes, async () => ({ result: await send(compiled), exact: undefined }));
     }
     try {
-      return await this.#committed(context, writes, () => send(compiled));
+      return await this.#committed(
+        context,
+        () => writes,
+        false,
+        () => send(compiled),
+      );
     } finally {
-      if (last === 'begin') {
-        this.#begin(context, connection, undefined);
+      if (last?.verb === 'begin') {
+        this.#begin(context, connection, last.detail);
+        // Its savepoints, and what it has done to its isolation, are in the text with it.
+        this.#transactions.get(connection)?.isolated();
+        this.#transactions.get(connection)?.lostSavepoints();
       } else {
         this.#transactions.delete(connection);
       }
     }
   }
 
-  async #committed(context: WriteContext, writes: WriteSet | undefined, send: () => Promise<Result>): Promise<Result> {
-    return writes === undefined || writes.isEmpty
-      ? await send()
-      : await context.intents.around(await changeOf(context, writes, 'commit'), send);
+  /** @param written asked again when the store has been told: a statement that nobody waits for may have slipped in */
+  async #committed(
+    context: WriteContext,
+    written: () => WriteSet | undefined,
+    atomic: boolean,
+    send: () => Promise<Result>,
+  ): Promise<Result> {
+    const writes = written();
+    if (writes === undefined || writes.isEmpty) {
+      return await send();
+    }
+    try {
+      const change = await changeOf(context, writes, 'commit', atomic);
+      return await context.intents.around(change, send, undefined, () =>
+        context.changeOf(written() ?? writes, 'commit', atomic),
+      );
+    } finally {
+      this.#afterSchema(context, writes);
+    }
+  }
+
+  /** Others may have read the catalog while the change was not to be seen yet. */
+  #afterSchema(context: WriteContext, { everything }: WriteSet): void {
+    if (everything !== undefined) {
+      context.schemaChanged();
+    }
   }
 
   #begin(context: WriteContext, connection: object, isolation: string | undefined): void {
@@ -297,10 +356,17 @@ export class WriteWatch implements Watcher {
   }
 }
 
-async function changeOf(context: WriteContext, writes: WriteSet, cause: 'commit' | 'statement'): Promise<Change> {
+async function changeOf(
+  context: WriteContext,
+  writes: WriteSet,
+  cause: 'commit' | 'statement',
+  atomic: boolean,
+): Promise<Change> {
   await context.ready();
-  return context.changeOf(writes, cause);
+  return context.changeOf(writes, cause, atomic);
 }
+
+const SAVEPOINTS: ReadonlySet<Statement['verb']> = new Set(['savepoint', 'rollback to', 'release']);
 
 const ENDS: ReadonlySet<Statement['verb']> = new Set(['commit', 'rollback', 'prepare transaction']);
 
@@ -318,5 +384,12 @@ function mentionsPath({ sql, parameters }: Compiled): boolean {
 /** Settings of a session that change neither what its statements return nor who they are run as. */
 const HARMLESS_SETTINGS =
   /^(?:all|transaction|session characteristics|constraints|names|client_encoding|client_min_messages|application_name|mikrokit\.\w+|session_replication_role|synchronous_commit|work_mem|maintenance_work_mem|temp_buffers|jit\w*|plan_cache_mode|enable_\w+|max_parallel\w*|random_page_cost|seq_page_cost|cpu_\w+|effective_\w+|from_collapse_limit|join_collapse_limit|geqo\w*|log_\w+|auto_explain\.\w+|track_\w+|\w*timeout|search_path)$/;
+
+const ISOLATION_SETTINGS: ReadonlySet<string> = new Set([
+  'transaction',
+  'transaction_isolation',
+  'session characteristics',
+  'default_transaction_isolation',
+]);
 
 const ROLE_SETTINGS: ReadonlySet<string> = new Set(['role', 'session authorization', 'session_authorization']);
