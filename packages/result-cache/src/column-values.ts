@@ -28,6 +28,20 @@ export function canonical(kind: ColumnKind, value: SqlValue, parameters: readonl
       : canonicalValue(kind, value.literal);
 }
 
+/**
+ * {@link canonical}, of a value that is written: a column has what PostgreSQL makes of it, and `varchar(n)` cuts off spaces
+ * at the end that it has no room for (https://www.postgresql.org/docs/18/datatype-character.html). What the type of a column
+ * is mapped to says nothing of its length in the database.
+ */
+export function canonicalWritten(
+  kind: ColumnKind,
+  value: SqlValue,
+  parameters: readonly unknown[],
+): string | undefined {
+  const text = canonical(kind, value, parameters);
+  return kind === 'text' && text?.endsWith(' ') ? undefined : text;
+}
+
 /** {@link canonical}, for a value of JavaScript. */
 export function canonicalValue(kind: ColumnKind, value: unknown): string | undefined {
   switch (kind) {

@@ -1,7 +1,7 @@
 import type { Compiled } from './seam/connection-watch.ts';
 import type { Statement, TableWrite } from './sql/statement.ts';
 import type { MappedTable, Tables } from './tables.ts';
-import { ReturnedRows } from './write-set.ts';
+import { mayAssign, ReturnedRows } from './write-set.ts';
 
 /** A statement that also returns the tracked columns that its text does not tell. */
 export interface Returning {
@@ -27,17 +27,14 @@ export function addReturning(statement: Statement, compiled: Compiled, tables: T
     return undefined;
   }
   const table = tables.find(write.schema, write.name);
-  if (
-    table === undefined ||
-    table.view ||
-    !isBounded(write, table) ||
-    !tables.mayReturn(tables.idsOf(write.schema, write.name))
-  ) {
+  const ids = tables.idsOf(write.schema, write.name);
+  if (table === undefined || table.view || !isBounded(write, table) || !tables.mayReturn(ids)) {
     return undefined;
   }
   const columns = [...table.tracked.keys()].filter(
     column =>
-      !write.sets.some(set => set.column === column) && !write.equals.some(equality => equality.column === column),
+      !mayAssign(write, column, tables.isGenerated(ids, table, column)) &&
+      !write.equals.some(equality => equality.column === column),
   );
   if (columns.length === 0) {
     return undefined;

@@ -12,6 +12,8 @@ export interface MappedTable {
   readonly tracked: ReadonlyMap<string, ColumnKind>;
   /** The columns of the primary key; empty if one of them cannot be tracked. */
   readonly primaryKey: readonly string[];
+  /** Columns that the database computes from others: they change although no statement assigns them. */
+  readonly generated: ReadonlySet<string>;
   /** Changes with the mapping of its entities, so that two releases never read each other's rows. */
   readonly shape: string;
   /** Tables that refer to it, by foreign keys. */
@@ -108,9 +110,24 @@ export class Tables {
     return table === undefined || table.cascades.length === 0 ? own : [...table.cascades, ...own];
   }
 
-  /** Whether what a statement's text says of its rows is what is written. */
-  tellsRows(ids: readonly string[]): boolean {
-    return !ids.some(id => this.#facts?.unusual.get(id)?.changesRows);
+  /**
+   * Whether what a statement's text says of its rows is what is written: `no` if a rule may do something else instead, `old` if
+   * it is of the rows that there were only, since a trigger may change the new ones.
+   */
+  tellsRows(ids: readonly string[]): 'yes' | 'old' | 'no' {
+    const found = ids.map(id => this.#facts?.unusual.get(id));
+    return found.some(one => one?.rewritten) ? 'no' : found.some(one => one?.changesRows) ? 'old' : 'yes';
+  }
+
+  /** Whether an update may change a column that it does not name. */
+  isGenerated(ids: readonly string[], table: MappedTable | undefined, column: string): boolean {
+    return table?.generated.has(column) === true || ids.some(id => this.#facts?.generated.get(id)?.includes(column));
+  }
+
+  /** Ids of the tables that share rows with some: those they inherit from or are partitions of, and those below them. */
+  relatedTo(ids: readonly string[]): string[] {
+    const found = ids.flatMap(id => this.#facts?.related.get(id) ?? []);
+    return found.length === 0 ? found : [...new Set(found)].filter(id => !ids.includes(id));
   }
 
   /** Whether a statement may be made to return what it has written. */

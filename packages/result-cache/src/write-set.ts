@@ -1,4 +1,4 @@
-import { canonical, canonicalValue } from './column-values.ts';
+import { canonicalValue, canonicalWritten } from './column-values.ts';
 import type { Statement, TableWrite } from './sql/statement.ts';
 import { MAX_INTENT_TAGS } from './store.ts';
 import type { Cascade, MappedTable, Tables } from './tables.ts';
@@ -52,7 +52,7 @@ export class WriteSet {
   }
 
   addTable(schema: string | undefined, name: string): void {
-    this.#addWhole(schema, name, true);
+    this.#addAffected(schema, name, false, new Set());
   }
 
   /** Rows of a table by the value of one of its columns, as `invalidate(Entity, pk)` names them. */
@@ -144,7 +144,8 @@ export class WriteSet {
       if (this.#ignored === 'everything') {
         this.addEverything(`a write to ${write.name}, which is not mapped`);
       } else {
-        this.#addWhole(write.schema, write.name, false);
+        this.#addWhole(write.schema, write.name);
+        this.#addConsequencesOf(write, undefined);
       }
       return;
     }
@@ -153,70 +154,99 @@ export class WriteSet {
       return;
     }
     const ids = this.#tables.idsOf(write.schema, write.name);
-    const isTold = this.#tables.tellsRows(ids);
+    const told = this.#tables.tellsRows(ids);
+    const isTold = told === 'yes' || (told === 'old' && write.how === 'delete');
+    const columns = [...table.tracked.keys()];
+    const generated = new Set(columns.filter(column => this.#tables.isGenerated(ids, table, column)));
     for (const id of ids) {
       this.#tableOf(id);
       for (const [column, kind] of table.tracked) {
         // RETURNING tells what a column is, not what it was: that is the same only where it is not assigned.
-        const given = write.sets.some(set => set.column === column) ? undefined : returned?.valuesOf(column, kind);
-        const known = given ?? knownValues(write, column, value => canonical(kind, value, parameters));
-        this.#addValues(id, column, isTold || write.how === 'delete' ? known : undefined);
+        const given = mayAssign(write, column, generated.has(column)) ? undefined : returned?.valuesOf(column, kind);
+        const known =
+          given ??
+          knownValues(write, column, generated.has(column), value => canonicalWritten(kind, value, parameters));
+        this.#addValues(id, column, isTold ? known : undefined);
       }
     }
-    for (const name of table.alsoWrites) {
-      const other = this.#tables.named(name);
-      this.#addWhole(other.schema, other.name, true);
-    }
-    const cascades = this.#tables.cascadesOf(ids, table);
-    if (write.how === 'truncate') {
-      // `cascade` empties whatever refers to the table, whatever the rule of its foreign key.
-      this.#addCascades(write.cascade === true ? cascades : [], write.schema, true);
-    } else {
-      // An insert … on conflict changes no key that others refer to, unless it assigns one.
-      this.#addCascades(
-        cascades.filter(cascade => passesOn(cascade, write)),
-        write.schema,
-        false,
-      );
-    }
+    this.#addConsequencesOf(write, table);
+  }
+
+  #addConsequencesOf(write: TableWrite, table: MappedTable | undefined): void {
+    const ids = this.#tables.idsOf(write.schema, write.name);
+    const isGenerated = (column: string): boolean => this.#tables.isGenerated(ids, table, column);
+    // `truncate … cascade` empties whatever refers to the table, whatever the rule of its foreign key. An insert …
+    // on conflict changes no key that others refer to, unless it assigns one.
+    const follows =
+      write.how === 'truncate'
+        ? () => write.cascade === true
+        : this.#tables.tellsRows(ids) === 'no'
+          ? changes
+          : (cascade: Cascade) => passesOn(cascade, write, isGenerated);
+    this.#addConsequences(write.schema, ids, table, write.cascade === true, follows, new Set());
   }
 
   /**
+   * What a write to a table changes besides: tables that share rows with it, what triggers write, and rows that refer to it.
+   *
    * @param from the schema of the table that was written: one that is mapped without a schema, or for all (`*`), refers to
    *   its neighbours there
+   * @param follows whether a foreign key passes the write on
    */
-  #addCascades(
-    cascades: readonly Cascade[],
+  #addConsequences(
     from: string | undefined,
+    ids: readonly string[],
+    table: MappedTable | undefined,
     truncated: boolean,
-    seen = new Set<string>(),
+    follows: (cascade: Cascade) => boolean,
+    seen: Set<string>,
   ): void {
+    const written = [table];
+    const cascades = [...this.#tables.cascadesOf(ids, table)];
+    for (const id of this.#tables.relatedTo(ids)) {
+      const { schema, name } = this.#tables.named(id);
+      const related = this.#tables.find(schema, name);
+      // Reads of what is not mapped depend on all writes; a table may have more partitions than an intent has tags.
+      if (related !== undefined || this.#tables.columnsOf(id, undefined).length > 0) {
+        this.#addWhole(schema, name);
+      }
+      written.push(related);
+      cascades.push(...this.#tables.cascadesOf([id], related));
+    }
+    for (const name of new Set(written.flatMap(one => one?.alsoWrites ?? []))) {
+      const other = this.#tables.named(name);
+      this.#addAffected(other.schema, other.name, false, seen);
+    }
     for (const cascade of cascades) {
-      const { schema, name } = this.#tables.named(cascade.table);
-      for (const place of schema === undefined || schema === '*' ? [from, undefined] : [schema]) {
-        const id = `${place}.${name}`;
-        if (!seen.has(id) && (truncated || cascade.onDelete || cascade.onUpdateOf.length > 0)) {
-          seen.add(id);
-          this.#addWhole(place, name, false);
-          // What is deleted or changed there is not known, so everything that hangs on it may be.
-          const next = this.#tables.cascadesOf(this.#tables.idsOf(place, name), this.#tables.find(place, name));
-          this.#addCascades(next, place, truncated, seen);
+      if (follows(cascade)) {
+        const { schema, name } = this.#tables.named(cascade.table);
+        for (const place of schema === undefined || schema === '*' ? [from, undefined] : [schema]) {
+          this.#addAffected(place, name, truncated, seen);
         }
       }
     }
   }
 
-  #addWhole(schema: string | undefined, name: string, cascading: boolean): void {
+  /** A table as a whole with its consequences: which rows were written is not known, nor what was done to them. */
+  #addAffected(schema: string | undefined, name: string, truncated: boolean, seen: Set<string>): void {
+    // `truncate … cascade` goes further than other writes.
+    const id = `${truncated}:${schema}.${name}`;
+    if (!seen.has(id)) {
+      seen.add(id);
+      this.#addWhole(schema, name);
+      const table = this.#tables.find(schema, name);
+      const ids = this.#tables.idsOf(schema, name);
+      this.#addConsequences(schema, ids, table, truncated, truncated ? () => true : changes, seen);
+    }
+  }
+
+  #addWhole(schema: string | undefined, name: string): void {
     const table = this.#tables.find(schema, name);
-    const ids = this.#tables.idsOf(schema, name);
-    for (const id of ids) {
+    for (const id of this.#tables.idsOf(schema, name)) {
       this.#tableOf(id);
       for (const column of this.#tables.columnsOf(id, table)) {
         this.#addValues(id, column, undefined);
       }
-    }
-    if (cascading) {
-      this.#addCascades(this.#tables.cascadesOf(ids, table), schema, false);
     }
   }
 
@@ -280,9 +310,10 @@ const NULL = '\0null';
 function knownValues(
   write: TableWrite,
   column: string,
+  isGenerated: boolean,
   text: (value: TableWrite['equals'][number]['values'][number]) => string | undefined,
 ): string[] | undefined {
-  if (write.how === 'truncate') {
+  if (write.how === 'truncate' || (isGenerated && write.how !== 'delete')) {
     return undefined;
   }
   const equality = write.equals.find(equal => equal.column === column);
@@ -307,8 +338,20 @@ function knownValues(
   return values.every(value => value !== undefined) ? values.filter(value => value !== NULL) : undefined;
 }
 
-function passesOn(cascade: Cascade, write: TableWrite): boolean {
+/** Whether a write may leave a column of a row with another value than it had. */
+export function mayAssign(write: TableWrite, column: string, isGenerated: boolean): boolean {
+  return (
+    write.sets.some(set => set.column === column) || (isGenerated && (write.how === 'update' || write.sets.length > 0))
+  );
+}
+
+function passesOn(cascade: Cascade, write: TableWrite, isGenerated: (column: string) => boolean): boolean {
   return write.how === 'delete'
     ? cascade.onDelete
-    : write.sets.some(({ column }) => cascade.onUpdateOf.includes(column));
+    : cascade.onUpdateOf.some(column => mayAssign(write, column, isGenerated(column)));
+}
+
+/** Whether a foreign key changes rows at all. */
+function changes(cascade: Cascade): boolean {
+  return cascade.onDelete || cascade.onUpdateOf.length > 0;
 }

@@ -52,6 +52,7 @@ export function mappedTables(
       name,
       tracked,
       primaryKey: primaryKey.every(column => tracked.has(column)) ? primaryKey : [],
+      generated: new Set(own.flatMap(meta => meta.props.filter(isGenerated).flatMap(prop => prop.fieldNames ?? []))),
       shape: shapeOf(own),
       cascades: cascades.get(id) ?? [],
       scopes: options.map(option => option.scope).filter(scope => scope !== undefined),
@@ -101,6 +102,11 @@ function track(tracked: Map<string, ColumnKind>, prop: EntityProperty): void {
       tracked.set(column, kind);
     }
   });
+}
+
+/** An identity is given once, to a new row. */
+function isGenerated({ generated }: EntityProperty): boolean {
+  return generated !== undefined && !(typeof generated === 'string' && /\bidentity$/.test(generated));
 }
 
 function kindOf(prop: EntityProperty, index: number): ColumnKind | undefined {
