@@ -36,6 +36,10 @@ export class GuardedStore {
   #abandoned: { readonly registry: string; readonly id: string }[] = [];
   /** Counts the times that the store may have lost something. */
   #losses = 0;
+  /** Counts what a renewal of the epoch has to follow: what comes while one is under way asks for another. */
+  #trips = 0;
+  /** A probe has worked, but has to be made again. */
+  #answers = false;
 
   constructor(store: CacheStore, options: { timeout: number; retryAfter: number }, listener: GuardListener) {
     this.store = store;
@@ -45,6 +49,8 @@ export class GuardedStore {
     this.#unwatch = store.watch?.(() => {
       // A new connection may lead to another server, or to one that has lost its last writes.
       this.#losses += 1;
+      this.#trips += 1;
+      this.#answers = false;
       this.#open = true;
       this.#retryAt = 0;
       this.#probe();
@@ -64,6 +70,14 @@ export class GuardedStore {
       this.#probe();
     }
     return !this.#open && !this.#disposed;
+  }
+
+  /**
+   * Whether the store may be told of writes now. Sooner than {@link available}: if those that come while it is probed could
+   * not be told either, each would ask for one more probe, and under a steady load of writes none would be the last.
+   */
+  get listens(): boolean {
+    return this.available || (this.#answers && !this.#disposed);
   }
 
   /** Names a registry that has to be renewed after a failure. */
@@ -172,11 +186,13 @@ export class GuardedStore {
     if (isRefusal(error) && !this.#hasWorked) {
       this.#refusal = error;
     } else {
+      this.#answers = false;
       this.#trip();
     }
   }
 
   #trip(): void {
+    this.#trips += 1;
     this.#open = true;
     this.#retryAt = performance.now() + this.#retryAfter;
   }
@@ -187,31 +203,48 @@ export class GuardedStore {
       return;
     }
     this.#retryAt = performance.now() + this.#retryAfter;
-    this.#probing = (async () => {
-      try {
-        await this.#inTime(this.store.check?.() ?? Promise.resolve(), PROBE_TIMEOUT);
-        for (const registry of this.#registries) {
-          await this.#inTime(this.store.renew(registry), PROBE_TIMEOUT);
-        }
-        const abandoned = this.#abandoned;
-        this.#abandoned = [];
-        await this.#inTime(
-          Promise.all(abandoned.map(({ registry, id }) => this.store.cancel(registry, id))),
-          PROBE_TIMEOUT,
-        );
-        this.#hasWorked = true;
-        this.#open = false;
-        this.#listener.recovered();
-      } catch (error) {
-        if (isRefusal(error) && !this.#hasWorked) {
-          this.#refusal = error;
-        }
-        this.#listener.failed('probe', error);
-        this.#retryAt = performance.now() + this.#retryAfter;
-      } finally {
-        this.#probing = undefined;
+    this.#probing = this.#renewAll().then(isOver => {
+      this.#probing = undefined;
+      if (!isOver) {
+        this.#probe();
       }
-    })();
+    });
+  }
+
+  /** @returns false if it is to be done again at once */
+  async #renewAll(): Promise<boolean> {
+    // Before the renewal, as it only makes invalid what was filled before it.
+    const trips = this.#trips;
+    const abandoned = this.#abandoned;
+    this.#abandoned = [];
+    try {
+      await this.#inTime(this.store.check?.() ?? Promise.resolve(), PROBE_TIMEOUT);
+      for (const registry of this.#registries) {
+        await this.#inTime(this.store.renew(registry), PROBE_TIMEOUT);
+      }
+      await this.#inTime(
+        Promise.all(abandoned.map(({ registry, id }) => this.store.cancel(registry, id))),
+        PROBE_TIMEOUT,
+      );
+      this.#hasWorked = true;
+      if (trips !== this.#trips) {
+        this.#answers = true;
+        this.#retryAt = 0;
+        return false;
+      }
+      this.#answers = false;
+      this.#open = false;
+      this.#listener.recovered();
+    } catch (error) {
+      this.#abandoned = [...abandoned, ...this.#abandoned];
+      this.#answers = false;
+      if (isRefusal(error) && !this.#hasWorked) {
+        this.#refusal = error;
+      }
+      this.#listener.failed('probe', error);
+      this.#retryAt = performance.now() + this.#retryAfter;
+    }
+    return true;
   }
 
   async #inTime<T>(promise: Promise<T>, timeout: number): Promise<T> {

@@ -120,7 +120,7 @@ export class Intents {
     let cause: unknown;
     try {
       await this.#guard.ready();
-      if (this.#guard.available) {
+      if (this.#guard.listens) {
         await this.#guard.open(change.registry, { id, tags: change.tags, ttl: this.#ttl });
         return asked;
       }
