@@ -118,6 +118,7 @@ export class CachedOrm {
       prepare: (connection, send, like) => this.#prepare(connection, send, like),
       isOwnWork: () => this.#others?.isLooking === true,
       ready: () => this.#columns.ready(this.#registry),
+      knowsColumns: () => this.#columns.isKnown,
       setsSessions: this.seam.setsSessions,
       schemaChanged: () => this.seam.question.outdated(),
       mayWrite,

@@ -33,6 +33,7 @@ export class SharedColumns {
   #settled: ReadonlySet<string> = new Set();
   #timer: NodeJS.Timeout | undefined;
   #first: Promise<void> | undefined;
+  #isKnown = false;
 
   /**
    * @param own what this process tells apart
@@ -42,6 +43,11 @@ export class SharedColumns {
     this.#guard = guard;
     this.#own = own;
     this.#changed = changed;
+  }
+
+  /** Whether the others have been read, so that a write can name what they tell apart. */
+  get isKnown(): boolean {
+    return !this.#guard.store.shared || this.#isKnown;
   }
 
   /** Whether everybody knows of a column, so that what it tells apart is told apart by all writers. */
@@ -55,16 +61,18 @@ export class SharedColumns {
     return [...this.#said.keys()].filter(column => !own.has(column));
   }
 
-  /** Resolves when the others have been read once. The timer keeps no process alive. */
+  /** Resolves when the others have been read once, or could not be: the next call tries again. The timer keeps no process alive. */
   ready(registry: string): Promise<void> | undefined {
-    if (!this.#guard.store.shared || (this.#first === undefined && registry === '')) {
+    if (!this.#guard.store.shared || (this.#timer === undefined && registry === '')) {
       return undefined;
     }
     if (this.#timer === undefined) {
       this.#registry = registry;
       this.#timer = setInterval(() => void this.#exchange(), EVERY);
       this.#timer.unref();
-      this.#first = this.#exchange().finally(() => (this.#first = undefined));
+    }
+    if (!this.#isKnown) {
+      this.#first ??= this.#exchange().finally(() => (this.#first = undefined));
     }
     return this.#first;
   }
@@ -94,6 +102,7 @@ export class SharedColumns {
       }
       await this.#guard.fill(this.#key, Buffer.from(JSON.stringify([...said])), FORGOTTEN);
       this.#take(said, now);
+      this.#isKnown = true;
     } catch {
       // Read again in a moment. A store that fails makes everything invalid before it is used again.
     }

@@ -20,6 +20,8 @@ export interface WriteContext {
   analyse(sql: string): readonly Statement[];
   /** What has to be known before {@link changeOf}. */
   ready(): Promise<void> | undefined;
+  /** Whether it is known which columns other processes tell apart. */
+  knowsColumns(): boolean;
   /** The change that a set of writes is. */
   changeOf(writes: WriteSet, cause: 'commit' | 'statement', atomic: boolean): Change;
   /** Tags as the store calls them. */
@@ -228,7 +230,9 @@ export class WriteWatch implements Watcher {
     }
     try {
       const change = await changeOf(context, writes, 'statement', !statement.opaque);
-      const { result } = await context.intents.around(change, run, ({ exact }) => context.tagsOf(exact ?? writes));
+      const { result } = await context.intents.around(change, run, ({ exact }) =>
+        context.tagsOf(widened(context, exact ?? writes)),
+      );
       return result;
     } finally {
       this.#afterSchema(context, writes);
@@ -293,7 +297,7 @@ export class WriteWatch implements Watcher {
     try {
       const change = await changeOf(context, writes, 'commit', atomic);
       return await context.intents.around(change, send, undefined, () =>
-        context.changeOf(written() ?? writes, 'commit', atomic),
+        context.changeOf(widened(context, written() ?? writes), 'commit', atomic),
       );
     } finally {
       this.#afterSchema(context, writes);
@@ -363,7 +367,17 @@ async function changeOf(
   atomic: boolean,
 ): Promise<Change> {
   await context.ready();
-  return context.changeOf(writes, cause, atomic);
+  return context.changeOf(widened(context, writes), cause, atomic);
+}
+
+/** What others tell apart cannot be named while it is not known. */
+function widened(context: WriteContext, writes: WriteSet): WriteSet {
+  if (context.knowsColumns()) {
+    return writes;
+  }
+  const all = writes.copy();
+  all.addEverything('the columns of other processes are not known');
+  return all;
 }
 
 const SAVEPOINTS: ReadonlySet<Statement['verb']> = new Set(['savepoint', 'rollback to', 'release']);
