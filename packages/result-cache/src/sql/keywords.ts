@@ -65,8 +65,3 @@ export const EFFECTS: ReadonlySet<string> = words(`
 
 /** Columns that change by themselves, or by a mere lock. */
 export const SYSTEM_COLUMNS: ReadonlySet<string> = words('ctid xmin xmax cmin cmax');
-
-/** Types that a value can be cast to and stay what it is. */
-export const PLAIN_CASTS: ReadonlySet<string> = words(`
-  text varchar uuid int int2 int4 int8 integer smallint bigint bool boolean
-`);
