@@ -8,15 +8,38 @@ export class OpenTransaction {
   readonly #running = new Set<WriteSet>();
   /** Bare names no longer mean what they usually do. */
   #isElsewhere = false;
-  /** Whether its statements each see what is committed before them (read committed), so that a cached result may be one. */
-  seesCommits: boolean;
+  #isolation: string;
+  #isDoubtful = false;
   #areSavepointsKnown = true;
   readonly #savepoints: { readonly name: string; readonly writes: WriteSet }[] = [];
 
   /** @param isolation as `begin` names it, or the database's default */
   constructor(writes: WriteSet, isolation: string) {
     this.#writes = writes;
-    this.seesCommits = isolation === 'read committed' || isolation === 'read uncommitted';
+    this.#isolation = isolation;
+  }
+
+  /** In lower case; `unknown` if it cannot be told. */
+  get isolation(): string {
+    return this.#isolation;
+  }
+
+  /** Whether its statements each see what is committed before them (read committed), so that a cached result may be one. */
+  get seesCommits(): boolean {
+    return this.#isolation === 'read committed' || this.#isolation === 'read uncommitted';
+  }
+
+  /** Whether it may be over already, so that what is sent next may commit itself. */
+  get isDoubtful(): boolean {
+    return this.#isDoubtful;
+  }
+
+  /** To be called when a text that was to end it has failed, before or after it did so. @param writes the text's */
+  doubt(writes: WriteSet): void {
+    this.#isDoubtful = true;
+    this.#writes.addAll(writes);
+    this.isolated();
+    this.lostSavepoints();
   }
 
   /** All that it has written or may be writing. */
@@ -57,7 +80,7 @@ export class OpenTransaction {
 
   /** Its isolation was changed after it began. */
   isolated(): void {
-    this.seesCommits = false;
+    this.#isolation = 'unknown';
   }
 
   /** Savepoints were made that are not known: rolling back to one undoes nothing that is kept here. */

@@ -43,6 +43,8 @@ export class WriteWatch implements Watcher {
   readonly #transactions = new WeakMap<object, OpenTransaction>();
   /** Another role may lack the right to read what it writes. */
   #roleChanged = false;
+  /** Transactions that name no isolation level no longer have the database's. */
+  #isolationChanged = false;
 
   constructor(context: WriteContext) {
     this.#context = context;
@@ -77,6 +79,10 @@ export class WriteWatch implements Watcher {
       return await send(compiled);
     }
     const statements = context.analyse(compiled.sql);
+    if (statements.some(({ settings }) => settings === true) && mentionsIsolation(compiled)) {
+      this.#isolationChanged = true;
+      this.#transactions.get(connection)?.isolated();
+    }
     const [statement] = statements;
     return statements.length === 1
       ? await this.#one(context, connection, compiled, statement!, send)
@@ -103,12 +109,17 @@ export class WriteWatch implements Watcher {
     }
     // The rows come while it runs, so its end is told by the end of the stream.
     const ended = Promise.withResolvers<void>();
+    // It may have been refused before anybody waits for its end.
+    ended.promise.catch(() => undefined);
     let begin: () => void = () => undefined;
     const begun = new Promise<void>(resolve => (begin = resolve));
-    const told = context.intents.around(await changeOf(context, writes, 'statement', true), async () => {
-      begin();
-      await ended.promise;
-    });
+    const told = context.intents.around(
+      await changeOf(context, writes, 'statement', isAtomic(statements)),
+      async () => {
+        begin();
+        await ended.promise;
+      },
+    );
     try {
       await Promise.race([begun, told]);
       yield* send();
@@ -120,6 +131,7 @@ export class WriteWatch implements Watcher {
       // A reader that stops early leaves a statement that has run all the same.
       ended.resolve();
       await told.catch(() => undefined);
+      this.#afterSchema(context, writes);
     }
   }
 
@@ -135,28 +147,18 @@ export class WriteWatch implements Watcher {
       case 'begin': {
         const result = await send(compiled);
         // PostgreSQL warns of a second one, and goes on with the first.
-        if (transaction === undefined) {
+        if (!this.#transactions.has(connection)) {
           this.#begin(context, connection, statement.detail);
         }
         return result;
       }
       case 'commit':
       case 'prepare transaction': {
-        try {
-          return await this.#committed(
-            context,
-            () => transaction?.writes,
-            true,
-            () => send(compiled),
-          );
-        } finally {
-          this.#end(context, connection, compiled);
-        }
+        const ends = (): Promise<Result> => this.#ends(context, connection, statement, () => send(compiled));
+        return await this.#committed(context, () => transaction?.writes, true, ends);
       }
-      case 'rollback': {
-        this.#end(context, connection, compiled);
-        return await send(compiled);
-      }
+      case 'rollback':
+        return await this.#ends(context, connection, statement, () => send(compiled));
       case 'savepoint':
       case 'rollback to':
       case 'release': {
@@ -182,6 +184,7 @@ export class WriteWatch implements Watcher {
   #setting(context: WriteContext, connection: object, { detail = 'a setting', local }: Statement): void {
     if (ISOLATION_SETTINGS.has(detail)) {
       this.#transactions.get(connection)?.isolated();
+      this.#isolationChanged ||= detail !== 'transaction' && detail !== 'transaction_isolation';
     }
     this.#roleChanged ||= ROLE_SETTINGS.has(detail);
     if (local !== true && !HARMLESS_SETTINGS.test(detail) && !context.setsSessions) {
@@ -225,12 +228,16 @@ export class WriteWatch implements Watcher {
       const result = await send({ ...compiled, sql: returning.sql });
       return this.#taken(context, statement, compiled, returning, result);
     };
-    if (transaction !== undefined) {
+    if (transaction !== undefined && !transaction.isDoubtful) {
       return await transaction.during(writes, run);
     }
+    const alone =
+      transaction === undefined
+        ? run
+        : () => transaction.during(writes, async () => ({ result: await run(), exact: undefined }));
     try {
-      const change = await changeOf(context, writes, 'statement', !statement.opaque);
-      const { result } = await context.intents.around(change, run, ({ exact }) =>
+      const change = await changeOf(context, writes, 'statement', isAtomic([statement]));
+      const { result } = await context.intents.around(change, alone, ({ exact }) =>
         context.tagsOf(widened(context, exact ?? writes)),
       );
       return result;
@@ -248,10 +255,10 @@ export class WriteWatch implements Watcher {
     send: Send,
   ): Promise<Result> {
     const writes = this.#writesOf(context, statements, compiled);
-    const transaction = this.#transactions.get(connection);
-    if (transaction !== undefined) {
-      writes.addAll(transaction.writes);
+    if (mentionsPath(compiled) && statements.some(({ verb, settings }) => verb === 'set' || settings === true)) {
+      writes.addEverything('a text that sets the search_path');
     }
+    const transaction = this.#transactions.get(connection);
     for (const statement of statements) {
       if (statement.verb === 'set') {
         this.#setting(context, connection, statement);
@@ -259,28 +266,74 @@ export class WriteWatch implements Watcher {
         transaction?.lostSavepoints();
       }
     }
-    const last = statements.findLast(({ verb }) => ENDS.has(verb) || verb === 'begin');
-    const ends = statements.some(({ verb }) => ENDS.has(verb));
-    if (transaction !== undefined && !ends) {
-      return await transaction.during(writes, async () => ({ result: await send(compiled), exact: undefined }));
+    const all = (): WriteSet => {
+      const both = writes.copy();
+      if (transaction !== undefined) {
+        both.addAll(transaction.writes);
+      }
+      return both;
+    };
+    if (transaction !== undefined && !statements.some(({ verb }) => ENDS.has(verb))) {
+      const run = (): Promise<Result> =>
+        transaction.during(writes, async () => ({ result: await send(compiled), exact: undefined }));
+      return await (transaction.isDoubtful ? this.#committed(context, all, false, run) : run());
+    }
+    return await this.#committed(context, all, false, () =>
+      this.#passes(context, connection, { statements, writes, all: all() }, () => send(compiled)),
+    );
+  }
+
+  /** Sends a text that begins or ends transactions. */
+  async #passes(
+    context: WriteContext,
+    connection: object,
+    text: { statements: readonly Statement[]; writes: WriteSet; all: WriteSet },
+    send: () => Promise<Result>,
+  ): Promise<Result> {
+    const before = this.#transactions.get(connection);
+    const isolation = this.#isolationAfter(context, before, text.statements);
+    // What is sent next is run after the text, though it may be sent before the text is over.
+    if (isolation === undefined) {
+      this.#transactions.delete(connection);
+    } else {
+      // Of what the text has written, some may still be open: statements before a `begin` are in it, too.
+      const left = new OpenTransaction(text.all, isolation);
+      left.lostSavepoints();
+      this.#transactions.set(connection, left);
     }
     try {
-      return await this.#committed(
-        context,
-        () => writes,
-        false,
-        () => send(compiled),
-      );
-    } finally {
-      if (last?.verb === 'begin') {
-        this.#begin(context, connection, last.detail);
-        // Its savepoints, and what it has done to its isolation, are in the text with it.
-        this.#transactions.get(connection)?.isolated();
-        this.#transactions.get(connection)?.lostSavepoints();
-      } else {
+      return await send();
+    } catch (error) {
+      if (before === undefined) {
         this.#transactions.delete(connection);
+      } else {
+        before.doubt(text.writes);
+        this.#transactions.set(connection, before);
+      }
+      throw error;
+    }
+  }
+
+  /** The isolation of the transaction that a text leaves open. */
+  #isolationAfter(
+    context: WriteContext,
+    before: OpenTransaction | undefined,
+    statements: readonly Statement[],
+  ): string | undefined {
+    let isolation = before?.isolation;
+    for (const { verb, detail, settings } of statements) {
+      if (verb === 'begin') {
+        isolation ??= detail ?? this.#defaultIsolation(context);
+      } else if (ENDS.has(verb)) {
+        isolation = detail === 'chain' ? (isolation ?? 'unknown') : undefined;
+      } else if (
+        isolation !== undefined &&
+        (settings === true || (verb === 'set' && ISOLATION_SETTINGS.has(detail ?? '')))
+      ) {
+        isolation = 'unknown';
       }
     }
+    return isolation;
   }
 
   /** @param written asked again when the store has been told: a statement that nobody waits for may have slipped in */
@@ -311,16 +364,32 @@ export class WriteWatch implements Watcher {
     }
   }
 
-  #begin(context: WriteContext, connection: object, isolation: string | undefined): void {
-    const byDefault = context.tables().facts?.isolation ?? 'unknown';
-    this.#transactions.set(connection, new OpenTransaction(this.#nothing(context), isolation ?? byDefault));
+  #begin(context: WriteContext, connection: object, isolation = this.#defaultIsolation(context)): void {
+    this.#transactions.set(connection, new OpenTransaction(this.#nothing(context), isolation));
   }
 
-  #end(context: WriteContext, connection: object, { sql }: Compiled): void {
-    if (/\band\s+chain\b/i.test(sql) && !/\bno\s+chain\b/i.test(sql)) {
-      this.#begin(context, connection, undefined);
-    } else {
+  #defaultIsolation(context: WriteContext): string {
+    return this.#isolationChanged ? 'unknown' : (context.tables().facts?.isolation ?? 'unknown');
+  }
+
+  /** Sends what ends a transaction. What is sent after it is no part of it, though it may be sent before it is over. */
+  async #ends(
+    context: WriteContext,
+    connection: object,
+    { detail }: Statement,
+    send: () => Promise<Result>,
+  ): Promise<Result> {
+    const ended = this.#transactions.get(connection);
+    if (detail !== 'chain') {
       this.#transactions.delete(connection);
+      return await send();
+    }
+    this.#begin(context, connection, ended?.isolation);
+    try {
+      return await send();
+    } catch (error) {
+      this.#transactions.delete(connection);
+      throw error;
     }
   }
 
@@ -380,6 +449,11 @@ function widened(context: WriteContext, writes: WriteSet): WriteSet {
   return all;
 }
 
+/** Whether nothing is changed if it fails: a text, a procedure or a block may have committed before. */
+function isAtomic(statements: readonly Statement[]): boolean {
+  return statements.length === 1 && !statements[0]!.opaque;
+}
+
 const SAVEPOINTS: ReadonlySet<Statement['verb']> = new Set(['savepoint', 'rollback to', 'release']);
 
 const ENDS: ReadonlySet<Statement['verb']> = new Set(['commit', 'rollback', 'prepare transaction']);
@@ -393,6 +467,10 @@ const LOCAL_SETTING =
 
 function mentionsPath({ sql, parameters }: Compiled): boolean {
   return sql.includes('search_path') || parameters.includes('search_path') || sql.includes('SEARCH_PATH');
+}
+
+function mentionsIsolation({ sql, parameters }: Compiled): boolean {
+  return /isolation/i.test(sql) || parameters.some(value => typeof value === 'string' && /isolation/i.test(value));
 }
 
 /** Settings of a session that change neither what its statements return nor who they are run as. */
