@@ -15,9 +15,16 @@ const City = defineEntity({ name: 'City', properties: { id: p.integer().primary(
 test('a statement that is sent while the store is told of the commit', async () => {
   const redis = await startRedis();
   closeAfter(() => redis.stop());
-  const orm = await openOrm({ entities: [City], extensions: [resultCache({ ttl: 60_000, timeout: 1_000, store: redisStore(redis.client(), { grace: 1 }) })] });
-  await orm.em.fork().insertMany(City, [{ id: 1, name: 'before' }, { id: 2, name: 'before' }]);
-  const read = async (id: number, cache: boolean): Promise<string> => (await orm.em.fork().findOneOrFail(City, id, { cache })).name;
+  const orm = await openOrm({
+    entities: [City],
+    extensions: [resultCache({ ttl: 60_000, timeout: 1_000, store: redisStore(redis.client(), { grace: 1 }) })],
+  });
+  await orm.em.fork().insertMany(City, [
+    { id: 1, name: 'before' },
+    { id: 2, name: 'before' },
+  ]);
+  const read = async (id: number, cache: boolean): Promise<string> =>
+    (await orm.em.fork().findOneOrFail(City, id, { cache })).name;
   await read(2, true);
   await new Promise(resolve => setTimeout(resolve, 50));
   await read(2, true);

@@ -7,9 +7,23 @@ import { openOrm } from '../../harness/orm.ts';
 const City = defineEntity({ name: 'City', properties: { id: p.integer().primary(), name: p.string() } });
 
 test.each([
-  ['several statements in one text', ['savepoint "s"', `update "city" set "name" = 'after' where "id" = 1`, 'savepoint "s"; select 1', 'rollback to savepoint "s"']],
-  ['a name that is folded', ['savepoint Sp', `update "city" set "name" = 'after' where "id" = 1`, 'savepoint "sp"', 'rollback to SP']],
-  ['an error within a savepoint', ['savepoint a', `update "city" set "name" = 'after' where "id" = 1`, 'savepoint b', 'rollback to b', 'release a']],
+  [
+    'several statements in one text',
+    [
+      'savepoint "s"',
+      `update "city" set "name" = 'after' where "id" = 1`,
+      'savepoint "s"; select 1',
+      'rollback to savepoint "s"',
+    ],
+  ],
+  [
+    'a name that is folded',
+    ['savepoint Sp', `update "city" set "name" = 'after' where "id" = 1`, 'savepoint "sp"', 'rollback to SP'],
+  ],
+  [
+    'an error within a savepoint',
+    ['savepoint a', `update "city" set "name" = 'after' where "id" = 1`, 'savepoint b', 'rollback to b', 'release a'],
+  ],
 ])('savepoints: %s', async (_title, statements) => {
   const orm = await openOrm({ entities: [City], extensions: [resultCache({ ttl: 60_000 })] });
   await orm.em.fork().insert(City, { id: 1, name: 'before' });

@@ -8,7 +8,11 @@ const City = defineEntity({ name: 'City', properties: { id: p.integer().primary(
 /* Several statements in one text may change the search path as one does. */
 test('set search_path among other statements', async () => {
   const orm = await openOrm({ entities: [City], extensions: [resultCache({ ttl: 60_000 })], pool: { min: 1, max: 1 } });
-  await orm.em.fork().execute(`insert into "city" values (1, 'here'); create schema "other"; create table "other"."city" ("id" int, "name" varchar(255)); insert into "other"."city" values (1, 'there')`);
+  await orm.em
+    .fork()
+    .execute(
+      `insert into "city" values (1, 'here'); create schema "other"; create table "other"."city" ("id" int, "name" varchar(255)); insert into "other"."city" values (1, 'there')`,
+    );
   const read = async (cache: boolean): Promise<string> => (await orm.em.fork().findOneOrFail(City, 1, { cache })).name;
   expect(await read(true)).toBe('here');
   await orm.em.fork().execute(`set search_path = "other"; select 1`);
@@ -19,7 +23,7 @@ test('set search_path among other statements', async () => {
 /* A transaction gets a snapshot of its own by `set transaction` as it does by `begin`. */
 test.each([
   ['set transaction', 'set transaction isolation level repeatable read'],
-  ['the setting', 'set local transaction_isolation = \'repeatable read\''],
+  ['the setting', "set local transaction_isolation = 'repeatable read'"],
 ])('%s isolation level', async (_title, sql) => {
   const orm = await openOrm({ entities: [City], extensions: [resultCache({ ttl: 60_000, inTransaction: 'hit' })] });
   await orm.em.fork().insert(City, { id: 1, name: 'before' });

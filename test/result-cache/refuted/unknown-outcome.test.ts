@@ -7,12 +7,18 @@ import { openOrm } from '../../harness/orm.ts';
 const City = defineEntity({ name: 'City', properties: { id: p.integer().primary(), name: p.string() } });
 
 test.each(['ECONNRESET', 'EPIPE'])('a commit that ends with %s may have been one', async code => {
-  const orm: MikroORM = await openOrm({ entities: [City], extensions: [{ register: (one: MikroORM) => breakCommits(one, code) }, resultCache({ ttl: 60_000 })] as never });
+  const orm: MikroORM = await openOrm({
+    entities: [City],
+    extensions: [{ register: (one: MikroORM) => breakCommits(one, code) }, resultCache({ ttl: 60_000 })] as never,
+  });
   await orm.em.fork().insert(City, { id: 1, name: 'before' });
   const read = async (cache: boolean): Promise<string> => (await orm.em.fork().findOneOrFail(City, 1, { cache })).name;
   expect([await read(true), await read(true)]).toEqual(['before', 'before']);
   broken.add(orm);
-  await orm.em.fork().transactional(em => em.nativeUpdate(City, { id: 1 }, { name: 'after' })).catch(() => undefined);
+  await orm.em
+    .fork()
+    .transactional(em => em.nativeUpdate(City, { id: 1 }, { name: 'after' }))
+    .catch(() => undefined);
   broken.delete(orm);
   expect(await read(false)).toBe('after');
   expect(await read(true)).toBe('after');
@@ -21,7 +27,11 @@ test.each(['ECONNRESET', 'EPIPE'])('a commit that ends with %s may have been one
 const broken = new Set<MikroORM>();
 /** The server commits, and the answer is lost with the connection. */
 function breakCommits(orm: MikroORM, code: string): void {
-  const connection = orm.driver.getConnection('write') as unknown as { createKyselyDialect(...args: unknown[]): { createDriver(): { acquireConnection(...args: unknown[]): Promise<Physical> } } };
+  const connection = orm.driver.getConnection('write') as unknown as {
+    createKyselyDialect(...args: unknown[]): {
+      createDriver(): { acquireConnection(...args: unknown[]): Promise<Physical> };
+    };
+  };
   const create = connection.createKyselyDialect.bind(connection);
   connection.createKyselyDialect = (...args) => {
     const dialect = create(...args);
