@@ -188,6 +188,9 @@ export class CachedOrm {
 
   async invalidate(writes: WriteSet, cause: 'invalidate' | 'external'): Promise<void> {
     await this.#facts();
+    if (!this.#columns.isKnown) {
+      writes.addEverything('the columns of other processes are not known');
+    }
     await this.#intents.invalidate(this.#registry, this.#idsOf(writes.tags()), cause);
   }
 
