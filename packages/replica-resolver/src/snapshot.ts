@@ -1,0 +1,47 @@
+import type { NodeState } from './node-state.ts';
+
+/** A node as it is now. */
+export interface NodeSnapshot {
+  readonly name: string;
+  /** `host:port` */
+  readonly address: string;
+  readonly role: 'primary' | 'replica' | 'unknown';
+  readonly state: NodeState;
+  /** Why it is in this state. */
+  readonly why: string;
+  /** Since when, in ms since the epoch. */
+  readonly since: number;
+  /** How far behind the primary, in ms; `undefined` when it is not known. */
+  readonly lag: number | undefined;
+  readonly lagBytes: number | undefined;
+  /** The lag is measured against the freshest replica, since the primary does not answer. */
+  readonly lagRelative: boolean;
+  readonly timeline: number | undefined;
+  /** Round trip of the last probes, in ms (EWMA). */
+  readonly rtt: number | undefined;
+  /** Statements and transactions under way. */
+  readonly inFlight: number;
+  readonly pool: { readonly total: number; readonly idle: number; readonly waiting: number; readonly max: number };
+  readonly weight: number;
+  /** What slow start leaves of the weight, 0 to 1. */
+  readonly ramp: number;
+  readonly zone: string | undefined;
+  readonly lastError: string | undefined;
+  /** Reads it has answered. */
+  readonly reads: number;
+}
+
+/** What `resolver.snapshot()` returns; JSON can hold it. */
+export interface Snapshot {
+  /** `'lsn'`: positions tell what a replica shows; `'time'`: only time does. */
+  readonly mode: 'lsn' | 'time';
+  readonly cluster: string | undefined;
+  readonly timeline: number | undefined;
+  readonly primary: string | undefined;
+  readonly nodes: readonly NodeSnapshot[];
+  readonly fallback: { readonly inUse: number; readonly waiting: number; readonly limit: number };
+  /** Writes that wait for a primary. */
+  readonly heldWrites: number;
+  /** Reads by reason, since the start. */
+  readonly routes: Readonly<Record<string, number>>;
+}
