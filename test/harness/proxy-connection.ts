@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net';
-import type { ProxyMode } from './proxy.ts';
+import type { CutAt, ProxyMode } from './proxy.ts';
 
 export interface ConnectionEvents {
   up(bytes: number): void;
   down(bytes: number): void;
   closed(): void;
+  /** Asked for whatever the client sends: whether it is to be cut off there. */
+  request(data: Buffer): CutAt | undefined;
 }
 
 /** One client, one socket to the server, and the two directions between them. */
@@ -12,6 +14,8 @@ export class ProxyConnection {
   readonly #client: Socket;
   readonly #upstream: Socket;
   readonly #directions: readonly [Direction, Direction];
+  /** The next answer is to be lost. */
+  #losesAnswer = false;
 
   constructor(client: Socket, upstream: Socket, mode: ProxyMode, events: ConnectionEvents) {
     this.#client = client;
@@ -22,8 +26,20 @@ export class ProxyConnection {
       socket.on('error', () => this.reset());
     }
     this.#directions = [
-      new Direction(client, upstream, mode, bytes => events.up(bytes)),
-      new Direction(upstream, client, mode, bytes => events.down(bytes)),
+      new Direction(
+        client,
+        upstream,
+        mode,
+        bytes => events.up(bytes),
+        data => this.#lost(events.request(data)),
+      ),
+      new Direction(
+        upstream,
+        client,
+        mode,
+        bytes => events.down(bytes),
+        () => this.#losesAnswer && this.#lost('request'),
+      ),
     ];
     let left = 2;
     const closed = (): void => {
@@ -38,6 +54,15 @@ export class ProxyConnection {
 
   enter(mode: ProxyMode): void {
     this.#directions.forEach(direction => direction.enter(mode));
+  }
+
+  /** Whether what has just come is not to be forwarded. */
+  #lost(cut: CutAt | undefined): boolean {
+    this.#losesAnswer ||= cut === 'answer';
+    if (cut === 'request') {
+      this.reset();
+    }
+    return cut === 'request';
   }
 
   reset(): void {
@@ -58,6 +83,7 @@ class Direction {
   readonly #from: Socket;
   readonly #to: Socket;
   readonly #count: (bytes: number) => void;
+  readonly #isLost: (data: Buffer) => boolean;
   readonly #queue: Parcel[] = [];
   #mode: ProxyMode;
   /** The time, in ms, up to which the bandwidth has been used. */
@@ -65,12 +91,23 @@ class Direction {
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  constructor(from: Socket, to: Socket, mode: ProxyMode, count: (bytes: number) => void) {
+  constructor(
+    from: Socket,
+    to: Socket,
+    mode: ProxyMode,
+    count: (bytes: number) => void,
+    isLost: (data: Buffer) => boolean,
+  ) {
     this.#from = from;
     this.#to = to;
     this.#mode = mode;
     this.#count = count;
-    from.on('data', (data: Buffer) => this.#accept(data));
+    this.#isLost = isLost;
+    from.on('data', (data: Buffer) => {
+      if (!this.#isLost(data)) {
+        this.#accept(data);
+      }
+    });
     from.once('end', () => this.#accept(undefined));
     to.on('drain', () => this.#flow());
     this.#flow();

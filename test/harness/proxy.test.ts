@@ -161,6 +161,38 @@ describe('throttle', () => {
   });
 });
 
+describe('cut', () => {
+  const countOf = async (): Promise<number> =>
+    Number((await queryOnce<{ count: string }>(databaseUrl, 'select count(*) from cut_entry'))[0]?.count);
+
+  beforeEach(async () => {
+    await queryOnce(databaseUrl, 'drop table if exists cut_entry; create table cut_entry (n int)');
+  });
+
+  test('at the request: the server never hears of it', async () => {
+    proxy.cut('INSERT', 'request');
+    expect(await codeOf(client.query('insert into cut_entry values (1)'))).toBe('ECONNRESET');
+    expect(await countOf()).toBe(0);
+    expect(proxy.stats.cut).toBe(1);
+  });
+
+  test('at the answer: it is done, and nobody is told', async () => {
+    await client.query('begin');
+    await client.query('insert into cut_entry values (1)');
+    proxy.cut('commit', 'answer');
+    expect(await codeOf(client.query('COMMIT'))).toBe('ECONNRESET');
+    expect(await countOf()).toBe(1);
+  });
+
+  test('one connection alone, once', async () => {
+    proxy.cut('select 2', 'answer');
+    await expect(client.query('select 1')).resolves.toBeDefined();
+    expect(await codeOf(client.query('select 2'))).toBe('ECONNRESET');
+    await expect(queryOnce(proxy.url(), 'select 2')).resolves.toBeDefined();
+    expect(proxy.stats.cut).toBe(1);
+  });
+});
+
 describe('anything else', () => {
   test('a server that is not there resets the client', async () => {
     const { port } = proxy;

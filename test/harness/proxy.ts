@@ -26,7 +26,19 @@ export interface ProxyStats {
   readonly bytesUp: number;
   /** Bytes forwarded from the server to clients. */
   readonly bytesDown: number;
+  /** Connections that `cut()` has reset. */
+  readonly cut: number;
 }
+
+/** One connection is to be reset: the next whose client sends a certain text. */
+export interface Cut {
+  /** In lower case. */
+  readonly text: string;
+  readonly at: CutAt;
+}
+
+/** `request`: the text never reaches the server; `answer`: the server has answered, and its answer is lost. */
+export type CutAt = 'request' | 'answer';
 
 export interface Target {
   readonly host: string;
@@ -47,6 +59,11 @@ export interface Proxy {
   /** @param ms in each direction */
   delay(ms: number): Promise<void>;
   throttle(bytesPerSecond: number): Promise<void>;
+  /**
+   * Resets one connection, the next whose client sends `text` (in any case, in one piece: a short statement is). Works in
+   * mode `pass`. Called again before that it replaces what was asked; `stats.cut` tells when it has happened.
+   */
+  cut(text: string, at: CutAt): void;
   /** Resets what is open and stops listening. */
   stop(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -71,6 +88,8 @@ class FaultProxy implements Proxy {
   #accepted = 0;
   #bytesUp = 0;
   #bytesDown = 0;
+  #cuts = 0;
+  #cut: Cut | undefined;
 
   constructor(url: string) {
     const port = URL.canParse(url) ? Number(new URL(url).port) || defaultPorts[new URL(url).protocol] : undefined;
@@ -90,7 +109,13 @@ class FaultProxy implements Proxy {
   }
 
   get stats(): ProxyStats {
-    return { accepted: this.#accepted, open: this.#open.size, bytesUp: this.#bytesUp, bytesDown: this.#bytesDown };
+    return {
+      accepted: this.#accepted,
+      open: this.#open.size,
+      bytesUp: this.#bytesUp,
+      bytesDown: this.#bytesDown,
+      cut: this.#cuts,
+    };
   }
 
   url(database?: string): string {
@@ -125,6 +150,10 @@ class FaultProxy implements Proxy {
 
   async throttle(bytesPerSecond: number): Promise<void> {
     await this.#enter({ name: 'throttle', bytesPerSecond: positive('throttle(bytesPerSecond)', bytesPerSecond) });
+  }
+
+  cut(text: string, at: CutAt): void {
+    this.#cut = { text: text.toLowerCase(), at };
   }
 
   stop(): Promise<void> {
@@ -165,6 +194,7 @@ class FaultProxy implements Proxy {
         up: bytes => void (this.#bytesUp += bytes),
         down: bytes => void (this.#bytesDown += bytes),
         closed: () => void this.#open.delete(connection),
+        request: data => this.#cutAt(data),
       });
       this.#open.add(connection);
     });
@@ -184,6 +214,16 @@ class FaultProxy implements Proxy {
     if (server) {
       await new Promise<void>(resolve => server.close(() => resolve()));
     }
+  }
+
+  #cutAt(data: Buffer): CutAt | undefined {
+    const cut = this.#cut;
+    if (cut === undefined || !data.toString('latin1').toLowerCase().includes(cut.text)) {
+      return undefined;
+    }
+    this.#cut = undefined;
+    this.#cuts += 1;
+    return cut.at;
   }
 
   #resetAll(): void {
