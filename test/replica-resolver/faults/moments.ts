@@ -1,0 +1,13 @@
+/** When what happened, on `clock.ts`. */
+export interface Moments {
+  /** The clients have begun, and are warm. */
+  begun: number;
+  /** The first fault has struck. */
+  fault: number | undefined;
+  /** A replica has become the primary. */
+  promoted: number | undefined;
+  /** The fault was taken away. */
+  healed: number | undefined;
+  /** The clients were stopped. */
+  ended: number;
+}
