@@ -123,6 +123,16 @@ describe('a node that is down', () => {
     expect(relapsed.probeAt - 30_349).toBe(500);
   });
 
+  test('begins so after 10 s, where there is no slow start', () => {
+    const abrupt = { ...settings, slowStart: 0 };
+    const relapse = (at: number): number => {
+      let health = step(initialHealth(0), hard, 0, abrupt);
+      health = step(health, beat(0), 250, abrupt);
+      return step(health, hard, at, abrupt).probeAt - at;
+    };
+    expect([relapse(10_249), relapse(10_250)]).toEqual([500, 250]);
+  });
+
   test('and flaps changes its state no more often than the backoff lets it', () => {
     // It answers every probe and fails every statement: each 10 ms both.
     let health = after([0, coldBeat(0)]);

@@ -147,7 +147,7 @@ export function serves(state: NodeState): boolean {
 /** What slow start leaves of a node's weight: 0.1 to 1 over `slowStart` ms while it is warming, otherwise 1. */
 export function rampOf(health: NodeHealth, now: number, settings: NodeSettings): number {
   if (health.state !== 'warming' || !(settings.slowStart > 0)) return 1;
-  const share = Math.max(0, (now - health.warmedAt) / settings.slowStart);
+  const share = (now - health.warmedAt) / settings.slowStart;
   return Math.min(1, RAMP_START + (1 - RAMP_START) * share);
 }
 
@@ -335,7 +335,7 @@ function fall(health: NodeHealth, why: string, now: number, settings: NodeSettin
   const steady = now - health.recoveredAt >= Math.max(STEADY, settings.slowStart);
   const failedProbes = steady ? 0 : health.failedProbes + 1;
   return {
-    ...to({ ...health, ...CLEAN }, 'down', now, why),
+    ...to(health, 'down', now, why),
     failedProbes,
     probeAt: now + settings.backoff(failedProbes),
   };

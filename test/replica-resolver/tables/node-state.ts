@@ -105,6 +105,8 @@ export const STORIES: readonly Story[] = [
     steps: [up, [1000, beat(), 'up'], [2000, beat(), 'up']],
   },
 
+  { name: 'one that begins at the limit does not lag', steps: [[0, beat(1000), 'warming']] },
+
   // Missed beats
   {
     name: 'one missed beat makes it suspect, and a beat what it was',
@@ -293,6 +295,27 @@ export const STORIES: readonly Story[] = [
     ],
   },
 
+  { name: 'taken back at once it warms all the same', steps: [up, [0, drain, 'draining'], [1, undrain, 'warming']] },
+  {
+    name: 'a beat missed while it was drained counts, until it answers',
+    steps: [
+      up,
+      [0, drain, 'draining'],
+      [1000, missed, 'draining'],
+      [1001, undrain, 'warming'],
+      [1002, beat(0), 'warming'],
+      [2000, missed, 'suspect'],
+    ],
+  },
+  {
+    name: 'a beat missed while it was drained counts',
+    steps: [up, [0, drain, 'draining'], [1000, missed, 'draining'], [1001, undrain, 'warming'], [2000, missed, 'down']],
+  },
+  {
+    name: 'to undrain a server that shuts down does not stop it',
+    steps: [up, [0, shuttingDown, 'draining'], [1, drain, 'draining'], [2, undrain, 'draining'], [3, missed, 'down']],
+  },
+
   // Primary
   {
     name: 'a replica that takes writes is a candidate until it is elected',
@@ -374,4 +397,8 @@ export const STORIES: readonly Story[] = [
   },
   { name: 'an old primary is fenced', steps: [...toPrimary, [1, fence, 'fenced'], [2, primaryBeat, 'fenced']] },
   { name: 'unfence without fence changes nothing', steps: [up, [1, unfence, 'up']] },
+  {
+    name: 'drained and fenced it is still drained when it is unfenced',
+    steps: [up, [0, drain, 'draining'], [1, fence, 'fenced'], [2, unfence, 'unknown'], [3, beat(0), 'draining']],
+  },
 ];
