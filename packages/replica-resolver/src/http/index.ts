@@ -1,0 +1,13 @@
+export { expressTokens } from './express-tokens.ts';
+export { type FastifyApp, type FastifyReply, type FastifyRequest, fastifyTokens } from './fastify-tokens.ts';
+export type { FetchHeaders, FetchRequest, FetchResponse } from './fetch-session.ts';
+export { fetchTokens } from './fetch-tokens.ts';
+export { type HonoContext, honoTokens } from './hono-tokens.ts';
+export type { NodeResponse } from './node-head.ts';
+export type { NodeRequest } from './node-session.ts';
+export { nodeTokens } from './node-tokens.ts';
+export { type HeadersSource, readToken, type TokenSource } from './read-token.ts';
+export { tokenHeaders } from './token-headers.ts';
+export type { TokenCookieOptions, TokenOptions } from './token-options.ts';
+export type { SessionResolver } from './token-session.ts';
+export { type YogaHandler, type YogaRequest, type YogaTokens, yogaTokens } from './yoga-tokens.ts';
