@@ -1,4 +1,6 @@
+import type { Cluster } from './cluster.ts';
 import type { NodeState } from './node-state.ts';
+import type { ReadRouter } from './read-router.ts';
 
 /** A node as it is now. */
 export interface NodeSnapshot {
@@ -44,4 +46,45 @@ export interface Snapshot {
   readonly heldWrites: number;
   /** Reads by reason, since the start. */
   readonly routes: Readonly<Record<string, number>>;
+}
+
+/** The nodes of a cluster and the routes of a router, as they are now. */
+export function snapshotOf(cluster: Cluster, router: ReadRouter): Snapshot {
+  const offset = Date.now() - performance.now();
+  return {
+    mode: cluster.mode,
+    cluster: cluster.id,
+    timeline: cluster.timeline,
+    primary: cluster.primary?.name,
+    nodes: [...cluster.nodes].map(node => ({
+      name: node.name,
+      address: node.spec.address,
+      role:
+        node === cluster.primary
+          ? 'primary'
+          : node.observation === undefined
+            ? 'unknown'
+            : node.observation.inRecovery
+              ? 'replica'
+              : 'primary',
+      state: node.health.state,
+      why: node.rejected ?? node.health.why,
+      since: Math.round(node.health.since + offset),
+      lag: node === cluster.primary ? 0 : node.lag,
+      lagBytes: node === cluster.primary ? 0 : node.lagBytes,
+      lagRelative: node.lagRelative,
+      timeline: node.observation?.timeline,
+      rtt: node.rtt,
+      inFlight: node.pool.inFlight,
+      pool: node.pool.counts,
+      weight: node.weight,
+      ramp: node.ramp,
+      zone: node.zone,
+      lastError: node.lastError,
+      reads: node.reads,
+    })),
+    fallback: { inUse: router.fallback.inUse, waiting: router.fallback.waiting, limit: router.fallbackLimit },
+    heldWrites: cluster.heldWrites,
+    routes: Object.fromEntries(router.routes),
+  };
 }

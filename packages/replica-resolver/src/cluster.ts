@@ -1,0 +1,506 @@
+import { backoff } from './backoff.ts';
+import { elect } from './election.ts';
+import { ReplicaResolverError } from './errors.ts';
+import type { ResolverEvents } from './events.ts';
+import type { Verdict } from './failures.ts';
+import { type Lsn, normaliseLsn } from './lsn.ts';
+import { Monitor } from './monitor.ts';
+import { Node, type NodeSpec } from './node.ts';
+import { type NodeEvent, type NodeSettings, serves, step } from './node-state.ts';
+import type { ResolvedOptions } from './options.ts';
+import { Positions } from './positions.ts';
+import type { Observation } from './probe.ts';
+import { PrimaryWaiters } from './primary-waiters.ts';
+import { clusterDigest } from './token-text.ts';
+
+/** Tells what happens. */
+export type Emit = <Name extends keyof ResolverEvents>(name: Name, event: ResolverEvents[Name]) => void;
+
+/** While there is no primary, or a node is not known well, it is looked at so often, in ms. */
+const FAST = 200;
+/** What was promised to be the newest timeline need not be asked for again within this, in ms. */
+const REFRESH = 50;
+
+/** The servers, who of them takes writes, and how far the others are behind. */
+export class Cluster {
+  readonly #options: ResolvedOptions;
+  readonly #emit: Emit;
+  readonly #settings: NodeSettings;
+  readonly #nodes = new Map<string, Node>();
+  readonly #monitors = new Map<Node, Monitor>();
+  readonly #positions = new Positions();
+  /** Of the freshest replica, for while no primary answers. */
+  readonly #relative = new Positions();
+  readonly #waiters: PrimaryWaiters;
+  /** Where the history of a timeline began, at the least: what was replayed of the one before it when it was last looked at. */
+  readonly #switchpoints = new Map<number, Lsn>();
+  #primary: Node | undefined;
+  /** Who takes writes until somebody else is known to. */
+  #assumed: Node | undefined;
+  #timeline: number | undefined;
+  #system: string | undefined;
+  #cluster: string | undefined;
+  #newest: Lsn = 0n;
+  #mode: 'lsn' | 'time' = 'lsn';
+  #servable: Node[] = [];
+  #hasServed = false;
+  #refreshedAt = Number.NEGATIVE_INFINITY;
+  #splitBrain = '';
+  #stopped = false;
+
+  constructor(specs: readonly NodeSpec[], options: ResolvedOptions, emit: Emit) {
+    this.#options = options;
+    this.#emit = emit;
+    this.#settings = {
+      maxLag: options.maxLag,
+      slowStart: options.slowStart,
+      backoff: attempt => backoff(attempt),
+    };
+    this.#waiters = new PrimaryWaiters(options.writeHold);
+    specs.forEach(spec => this.add(spec));
+    this.#assumed = [...this.#nodes.values()].find(node => node.spec.configured === 'primary');
+    this.#primary = this.#assumed;
+  }
+
+  get nodes(): IterableIterator<Node> {
+    return this.#nodes.values();
+  }
+
+  get primary(): Node | undefined {
+    return this.#primary;
+  }
+
+  /** Replicas that may get reads, whatever they need to show. */
+  get servable(): readonly Node[] {
+    return this.#servable;
+  }
+
+  /** Whether there is any node beside the primary. */
+  get hasReplicas(): boolean {
+    return this.#nodes.size > (this.#primary === undefined ? 0 : 1);
+  }
+
+  get mode(): 'lsn' | 'time' {
+    return this.#mode;
+  }
+
+  get timeline(): number | undefined {
+    return this.#timeline;
+  }
+
+  /** The digest that tokens carry; `undefined` until a node has told. */
+  get id(): string | undefined {
+    return this.#cluster;
+  }
+
+  /** The newest position that the primary is known to have written. */
+  get newest(): Lsn {
+    return this.#newest;
+  }
+
+  get heldWrites(): number {
+    return this.#waiters.size;
+  }
+
+  /** A position at or after everything that was committed before `at` (ms of `performance.now()`); `undefined`: not known. */
+  floorSince(at: number): Lsn | undefined {
+    return this.#positions.floorSince(at);
+  }
+
+  /** What was surely common to `timeline` and the one after it. */
+  switchpointAfter(timeline: number): Lsn | undefined {
+    return this.#switchpoints.get(timeline + 1);
+  }
+
+  node(name: string): Node | undefined {
+    return this.#nodes.get(name) ?? [...this.#nodes.values()].find(node => node.spec.address === name);
+  }
+
+  add(spec: NodeSpec): void {
+    const node: Node = new Node(
+      spec,
+      spec.openPool(
+        () => this.wake(node),
+        error => this.#lostIdle(node, error),
+      ),
+      this.#settings,
+      performance.now(),
+    );
+    this.#nodes.set(spec.name, node);
+    const monitor = new Monitor({
+      observed: (observation, rtt, at) => this.#observed(node, observation, rtt, at),
+      missed: error => this.#missed(node, error),
+      cannotTell: error => this.#toTimeMode(node, error),
+      interval: () => this.#interval(node),
+      timeout: () => (node.health.state === 'suspect' ? this.#options.probeTimeout / 2 : this.#options.probeTimeout),
+      openProbe: lost => spec.openProbe(lost),
+    });
+    this.#monitors.set(node, monitor);
+  }
+
+  /** Takes a node out: no more reads, and its connections end when they are idle. */
+  remove(name: string): void {
+    const node = this.#nodes.get(name);
+    if (node === undefined || node === this.#primary) {
+      return;
+    }
+    this.#nodes.delete(name);
+    this.#monitors.get(node)?.stop();
+    this.#monitors.delete(node);
+    this.#changed();
+    void node.pool.end(DRAIN);
+  }
+
+  /** Begins to look. Resolves when each node has answered or failed once. */
+  async start(): Promise<void> {
+    await Promise.all([...this.#monitors.values()].map(monitor => monitor.wake()));
+    // Replicas that were asked before the primary had answered seem to be ahead of it, or not to be measurable.
+    if (!this.#stopped && this.#servable.length === 0) {
+      await Promise.all([...this.#nodes.values()].filter(node => node !== this.#primary).map(node => this.wake(node)));
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#monitors.forEach(monitor => monitor.stop());
+    this.#waiters.rejectAll(
+      new ReplicaResolverError('NO_PRIMARY', 'A write was waiting for a primary when the ORM was closed.'),
+    );
+    await Promise.all([...this.#nodes.values()].map(node => node.pool.end(DRAIN)));
+  }
+
+  /** Looks at a node now. */
+  async wake(node: Node): Promise<void> {
+    await this.#monitors.get(node)?.wake();
+  }
+
+  /** Looks at all nodes now. */
+  async wakeAll(): Promise<void> {
+    await Promise.all([...this.#monitors.values()].map(monitor => monitor.wake()));
+  }
+
+  /** Asks the primary where it is; many callers are one question, and there are no more than 20 a second. */
+  async refresh(): Promise<void> {
+    const primary = this.#primary;
+    if (primary === undefined) {
+      return;
+    }
+    const wait = this.#refreshedAt + REFRESH - performance.now();
+    if (wait > 0) {
+      await new Promise(resolve => setTimeout(resolve, wait).unref());
+    }
+    this.#refreshedAt = performance.now();
+    await this.wake(primary);
+  }
+
+  /** The primary, or the one that will be it within `writeHold`. @throws ReplicaResolverError NO_PRIMARY */
+  primaryForWrite(): Node | Promise<Node> {
+    return this.#primary ?? this.#waiters.wait();
+  }
+
+  /** A commit of this process. @param lsn as the server said it */
+  committed(lsn: Lsn): { readonly cluster: string; readonly timeline: number; readonly lsn: Lsn } | undefined {
+    const node = this.#primary;
+    const normalised = normaliseLsn(lsn, node?.observation?.walSegmentSize ?? 16_777_216);
+    if (normalised > this.#newest) {
+      this.#newest = normalised;
+    }
+    return this.#cluster === undefined || this.#timeline === undefined
+      ? undefined
+      : { cluster: this.#cluster, timeline: this.#timeline, lsn: normalised };
+  }
+
+  succeeded(node: Node): void {
+    node.reads++;
+    const { health } = node;
+    const next = step(health, { type: 'success' }, 0, this.#settings);
+    if (next !== health) {
+      this.#apply(node, { type: 'success' });
+    }
+  }
+
+  /** A statement or a connection of a user failed. */
+  failed(node: Node, error: unknown, { severity, shuttingDown }: Verdict): void {
+    const why = messageOf(error);
+    node.lastError = why;
+    if (severity === 'none' && !shuttingDown) {
+      return;
+    }
+    if (shuttingDown) {
+      this.#apply(node, { type: 'shutting-down', why });
+    } else if (severity !== 'none') {
+      this.#apply(node, { type: 'fault', severity, why });
+    }
+    void this.wake(node);
+    if (node === this.#primary || this.#primary === undefined) {
+      void this.wakeAll();
+    }
+  }
+
+  drain(node: Node, drained: boolean): void {
+    this.#apply(node, { type: drained ? 'drain' : 'undrain' });
+  }
+
+  #interval(node: Node): number {
+    const { state, probeAt } = node.health;
+    const jitter = 0.8 + Math.random() * 0.4;
+    if (this.#primary === undefined || state === 'unknown') {
+      return FAST * jitter;
+    }
+    if (state === 'suspect') {
+      return 0;
+    }
+    if (state === 'down') {
+      return Math.max(FAST / 4, probeAt - performance.now());
+    }
+    return this.#options.heartbeat * jitter;
+  }
+
+  #observed(node: Node, observation: Observation, rtt: number, at: number): void {
+    const moved = node.observation?.timeline !== observation.timeline;
+    node.observation = observation;
+    node.measured(rtt);
+    node.position =
+      observation.lsn === undefined ? undefined : normaliseLsn(observation.lsn, observation.walSegmentSize);
+    if (!this.#belongs(node, observation)) {
+      return;
+    }
+    if (observation.inRecovery && node.health.state === 'fenced') {
+      this.#apply(node, { type: 'unfence' });
+    }
+    this.#elect(node);
+    if (node === this.#primary) {
+      if (node.position !== undefined) {
+        this.#positions.add(at, node.position);
+        this.#newest = node.position > this.#newest ? node.position : this.#newest;
+      }
+      this.#apply(node, { type: 'beat', role: 'primary', lag: 0 });
+    } else {
+      this.#measureLag(node, at);
+      this.#apply(node, {
+        type: 'beat',
+        role: observation.inRecovery ? 'replica' : 'primary',
+        lag: this.#mode === 'time' ? 0 : node.lag,
+        cold: !this.#hasServed,
+      });
+      if (node.health.state === 'warming' || node.health.state === 'up') {
+        void node.pool.warm().catch(() => undefined);
+      }
+    }
+    if (moved) {
+      this.#changed();
+    }
+  }
+
+  /** Whether a node is what it should be: of this cluster, and not one that is there already. */
+  #belongs(node: Node, { system, started }: Observation): boolean {
+    if (
+      system !== undefined &&
+      (this.#system === undefined || (node === this.#assumed && node.rejected === undefined))
+    ) {
+      if (this.#system !== system) {
+        this.#system = system;
+        this.#cluster = clusterDigest(system);
+      }
+    }
+    const twin = [...this.#nodes.values()].find(
+      other =>
+        other !== node &&
+        other.rejected === undefined &&
+        started !== undefined &&
+        other.observation?.started === started &&
+        other.observation.system === system,
+    );
+    const why =
+      system !== undefined && this.#system !== undefined && system !== this.#system
+        ? `It is of another cluster: its system identifier is ${system}, not ${this.#system}. Correct its address.`
+        : twin !== undefined && node !== this.#primary
+          ? `It is the same server as ${twin.name}: both were started at the same microsecond. Remove one of them, or correct its address.`
+          : undefined;
+    if (why === undefined) {
+      node.rejected = undefined;
+      return true;
+    }
+    if (node.rejected !== why) {
+      node.rejected = why;
+      this.#emit('node.rejected', { node: node.name, why });
+      this.#apply(node, { type: 'fence', why });
+    }
+    return false;
+  }
+
+  #elect(seen: Node): void {
+    const claims = [...this.#nodes.values()].filter(
+      node =>
+        node.observation !== undefined &&
+        node.rejected === undefined &&
+        (node === seen || (node.health.state !== 'down' && node.health.state !== 'suspect')),
+    );
+    const { primary, timeline, fenced, splitBrain } = elect(
+      claims.map(node => ({
+        node: node.name,
+        inRecovery: node.observation!.inRecovery,
+        readOnly: node.observation!.readOnly,
+        timeline: node.observation!.timeline ?? 0,
+      })),
+      this.#primary?.name ?? this.#assumed?.name,
+      this.#timeline ?? 0,
+    );
+    this.#tellSplitBrain(splitBrain, timeline);
+    const elected = primary === undefined ? undefined : this.#nodes.get(primary);
+    if (elected === undefined) {
+      const current = this.#primary;
+      if (current?.observation?.inRecovery === true) {
+        this.#lose(current, 'It is a standby.');
+      } else if (current !== undefined && fenced.includes(current.name)) {
+        this.#lose(current, 'Another server has been promoted.');
+      }
+    } else if (elected !== this.#primary) {
+      // Until the one that the configuration names has answered or failed, silence is no proof.
+      if (this.#primary?.observation === undefined && this.#primary?.health.state === 'unknown') {
+        return;
+      }
+      this.#switchTo(elected, timeline);
+    } else {
+      this.#noteTimeline(elected, timeline);
+      if (elected.health.state !== 'primary') {
+        this.#apply(elected, { type: 'primary' });
+      }
+    }
+    for (const name of fenced) {
+      const node = this.#nodes.get(name)!;
+      if (node.health.state !== 'fenced') {
+        const why = `It takes writes on timeline ${node.observation?.timeline}, and there is a newer one (${timeline}). Rebuild it as a standby.`;
+        this.#emit('node.rejected', { node: name, why });
+        this.#apply(node, { type: 'fence', why });
+      }
+    }
+  }
+
+  #switchTo(node: Node, timeline: number): void {
+    const from = this.#primary ?? this.#assumed;
+    this.#noteTimeline(node, timeline);
+    this.#primary = node;
+    this.#assumed = node;
+    this.#positions.clear();
+    this.#newest = 0n;
+    this.#apply(node, { type: 'primary' });
+    if (from !== undefined && from !== node) {
+      // Whatever it says when it is heard of again: no write may reach it until it says that it is a standby.
+      if (from.observation?.inRecovery !== true) {
+        this.#apply(from, { type: 'fence', why: `${node.name} is the primary now.` });
+      }
+      from.pool.reset(`${node.name} is the primary now.`);
+    }
+    this.#emit('primary.changed', { from: from === node ? undefined : from?.name, to: node.name, timeline });
+    this.#changed();
+    this.#waiters.resolveAll(node);
+    void this.wakeAll();
+  }
+
+  #noteTimeline(node: Node, timeline: number): void {
+    if (timeline === 0 || timeline === this.#timeline) {
+      return;
+    }
+    if (this.#timeline !== undefined && timeline === this.#timeline + 1 && node.replayedBefore !== undefined) {
+      this.#switchpoints.set(timeline, node.replayedBefore);
+    }
+    this.#timeline = timeline;
+    this.#changed();
+  }
+
+  #lose(node: Node, why: string): void {
+    if (this.#primary !== node) {
+      return;
+    }
+    this.#primary = undefined;
+    this.#emit('primary.lost', { node: node.name, why });
+    this.#changed();
+    void this.wakeAll();
+  }
+
+  #tellSplitBrain(nodes: readonly string[], timeline: number): void {
+    const names = nodes.join(' ');
+    if (names !== '' && names !== this.#splitBrain) {
+      this.#emit('split-brain', { nodes, timeline });
+    }
+    this.#splitBrain = names;
+  }
+
+  #measureLag(node: Node, at: number): void {
+    const { position } = node;
+    if (position === undefined) {
+      return;
+    }
+    if (node.observation?.inRecovery === true) {
+      node.replayedBefore = position;
+    }
+    const primaryAnswers = this.#primary?.health.state === 'primary';
+    const freshest = this.#relative.latest;
+    if (freshest === undefined || position > freshest.lsn) {
+      this.#relative.add(at, position);
+    }
+    const positions = primaryAnswers || this.#positions.latest === undefined ? this.#positions : this.#relative;
+    node.lagRelative = positions === this.#relative;
+    node.lag = positions.lagOf(position, performance.now());
+    const latest = positions.latest?.lsn;
+    node.lagBytes = latest === undefined ? undefined : latest > position ? Number(latest - position) : 0;
+  }
+
+  #missed(node: Node, error: unknown): void {
+    node.lastError = messageOf(error);
+    this.#apply(node, { type: 'missed', why: node.lastError });
+  }
+
+  #lostIdle(node: Node, error: Error): void {
+    node.lastError = error.message;
+    void this.wake(node);
+  }
+
+  #toTimeMode(node: Node, error: unknown): void {
+    if (this.#mode === 'lsn') {
+      this.#mode = 'time';
+      this.#emit('time-mode', { why: `${node.name} does not tell positions: ${messageOf(error)}` });
+    }
+  }
+
+  #apply(node: Node, event: NodeEvent): void {
+    const before = node.health;
+    const health = step(before, event, performance.now(), this.#settings);
+    node.health = health;
+    if (health.state !== before.state) {
+      this.#emit('node.state', { node: node.name, from: before.state, to: health.state, why: health.why });
+      if (health.state === 'down' || health.state === 'fenced') {
+        node.pool.reset(health.why);
+        if (node === this.#primary) {
+          this.#lose(node, health.why);
+        }
+      }
+      if (health.state === 'suspect') {
+        void this.wake(node);
+      }
+      this.#changed();
+    }
+  }
+
+  #changed(): void {
+    this.#servable = [...this.#nodes.values()].filter(
+      node => node !== this.#primary && serves(node.health.state) && node.rejected === undefined && this.#follows(node),
+    );
+    this.#hasServed ||= this.#servable.length > 0;
+  }
+
+  /** Whether a replica is known to be on the primary's timeline: the same position on another one is other data (T3). */
+  #follows(node: Node): boolean {
+    return this.#mode === 'time' || this.#timeline === undefined || node.observation?.timeline === this.#timeline;
+  }
+}
+
+/** How long the pool of a node that is taken out waits for what is under way, in ms. */
+const DRAIN = 10_000;
+
+function messageOf(error: unknown): string {
+  const { message, code } = (error ?? {}) as { message?: unknown; code?: unknown };
+  const text = typeof message === 'string' && message !== '' ? message : String(code ?? error);
+  return text.slice(0, 300);
+}

@@ -1,0 +1,42 @@
+import type { Lsn } from './lsn.ts';
+
+/** What a statement resolves with, as pg has it. */
+export interface StatementResult {
+  readonly command: string;
+  readonly rowCount: number | null;
+  readonly rows: Record<string, unknown>[];
+}
+
+/** A statement: simple protocol without values, extended with them. */
+export interface Statement {
+  readonly text: string;
+  readonly values?: readonly unknown[] | undefined;
+}
+
+/** A physical connection, as a lease sees it. */
+export interface LeasedClient {
+  /**
+   * What this connection is known to have replayed. It belongs to the connection and not to the node: a replica that
+   * crashes comes back with an older position than it has already shown (T2), and no connection survives that.
+   */
+  floor: Lsn;
+  /** In a transaction (`T`), in one that has failed (`E`), in none (`I`). */
+  readonly transactionStatus: 'I' | 'T' | 'E' | null;
+  /** Whether a statement would be sent. */
+  readonly usable: boolean;
+  /** Sends a statement. */
+  send(statement: Statement): Promise<StatementResult>;
+  /** Sends statements in one go, each with its own answer: one round trip. */
+  sendTogether(statements: readonly Statement[]): Promise<StatementResult>[];
+  /** Ends it at once, whatever is under way, so that no pool keeps it. */
+  destroy(): void;
+}
+
+/** For whom a connection was taken out of its pool: decides what is sent beside each statement. */
+export interface Lease {
+  /** Something was sent: from now on nobody can know what the server has done. */
+  sent: boolean;
+  /** Called when the connection goes back to its pool. */
+  readonly released?: (() => void) | undefined;
+  query(client: LeasedClient, statement: Statement): Promise<StatementResult>;
+}

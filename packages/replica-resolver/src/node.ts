@@ -1,0 +1,84 @@
+import type { Lsn } from './lsn.ts';
+import { type NodeHealth, type NodeSettings, initialHealth, rampOf } from './node-state.ts';
+import type { Observation } from './probe.ts';
+import type { NodePool } from './seam/node-pool.ts';
+import type { Candidate } from './selection.ts';
+
+/** A connection of its own for probes, outside every pool: a full pool says nothing of a server. */
+export interface ProbeConnection {
+  /** Connects if need be, and asks. */
+  ask(text: string): Promise<Record<string, unknown>>;
+  close(): void;
+}
+
+/** Where a node is, and how to get there. */
+export interface NodeSpec {
+  readonly name: string;
+  /** `host:port` */
+  readonly address: string;
+  /** What the configuration calls it; what it is, it says itself. */
+  readonly configured: 'primary' | 'replica';
+  readonly weight: number;
+  readonly zone: string | undefined;
+  /** @param changed the server has said that it begins or ends to be a standby; @param broken an idle connection was lost */
+  openPool(changed: () => void, broken: (error: Error) => void): NodePool;
+  /** @param lost the connection has ended by itself */
+  openProbe(lost: () => void): ProbeConnection;
+}
+
+const RTT_SHARE = 0.2;
+
+/** A server, and what is known of it now. */
+export class Node implements Candidate {
+  readonly spec: NodeSpec;
+  readonly pool: NodePool;
+  readonly #settings: NodeSettings;
+  health: NodeHealth;
+  observation: Observation | undefined;
+  /** What it has replayed or written at the last beat, normalised. */
+  position: Lsn | undefined;
+  /** What it had replayed when it was last seen as a standby. */
+  replayedBefore: Lsn | undefined;
+  lag: number | undefined;
+  lagBytes: number | undefined;
+  lagRelative = false;
+  rtt: number | undefined;
+  lastError: string | undefined;
+  reads = 0;
+  /** Why it must not be used, whatever its health. */
+  rejected: string | undefined;
+  /** For the choice that is being made. */
+  caughtUp: boolean | undefined;
+
+  constructor(spec: NodeSpec, pool: NodePool, settings: NodeSettings, now: number) {
+    this.spec = spec;
+    this.pool = pool;
+    this.#settings = settings;
+    this.health = initialHealth(now);
+  }
+
+  get name(): string {
+    return this.spec.name;
+  }
+
+  get weight(): number {
+    return this.spec.weight;
+  }
+
+  get zone(): string | undefined {
+    return this.spec.zone;
+  }
+
+  get load(): number {
+    return this.pool.load;
+  }
+
+  get ramp(): number {
+    return this.health.state === 'warming' ? rampOf(this.health, performance.now(), this.#settings) : 1;
+  }
+
+  /** Takes the round trip of a probe into account, in ms (EWMA). */
+  measured(rtt: number): void {
+    this.rtt = this.rtt === undefined ? rtt : this.rtt + RTT_SHARE * (rtt - this.rtt);
+  }
+}

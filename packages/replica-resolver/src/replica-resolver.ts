@@ -1,0 +1,289 @@
+import type { MikroORM } from '@mikro-orm/core';
+import type {} from './augmentation.ts';
+import type { Cluster } from './cluster.ts';
+import type { Consistency } from './consistency.ts';
+import { OptionsError, ReplicaResolverError } from './errors.ts';
+import type { ResolverEvents } from './events.ts';
+import {
+  checkConsistency,
+  type ReplicaResolverOptions,
+  resolveOptions,
+  type ResolvedOptions,
+  shown,
+} from './options.ts';
+import type { ReplicaResolver, Scope } from './resolver.ts';
+import { Events } from './resolver-events.ts';
+import { notRegistered, RoutedOrm } from './routed-orm.ts';
+import { Seam, type Takeover } from './seam.ts';
+import type { PoolCounts } from './seam/node-pool.ts';
+import { type Session, Sessions } from './session.ts';
+import { type Snapshot, snapshotOf } from './snapshot.ts';
+import { Topology } from './topology.ts';
+import { decodeToken, encodeToken } from './token-text.ts';
+
+/**
+ * Sends reads to replicas that are healthy and show enough, and writes to whichever server takes them.
+ *
+ * ```ts
+ * const resolver = replicaResolver({ maxLag: 5_000 });
+ * MikroORM.init({ clientUrl, replicas: [{ clientUrl: replicaUrl }], extensions: [resolver], … });
+ * ```
+ *
+ * One resolver is for one ORM.
+ * @throws OptionsError for an option that cannot be what was meant
+ */
+export function replicaResolver(options?: ReplicaResolverOptions): ReplicaResolver {
+  return new Resolver(resolveOptions(options));
+}
+
+class Resolver implements ReplicaResolver {
+  readonly #options: ResolvedOptions;
+  readonly #sessions = new Sessions();
+  readonly #events = new Events();
+  #seam: Seam | undefined;
+  #routed: RoutedOrm | undefined;
+  #topology: Topology | undefined;
+  readonly #drained = new Set<string>();
+
+  constructor(options: ResolvedOptions) {
+    this.#options = options;
+  }
+
+  register(orm: MikroORM): void {
+    if (this.#seam !== undefined) {
+      throw new ReplicaResolverError(
+        'ARGUMENT',
+        'A resolver routes one ORM, but was given a second one. Make another: extensions: [replicaResolver()].',
+      );
+    }
+    const seam = new Seam(orm);
+    this.#seam = seam;
+    const routed = (): RoutedOrm => this.#start();
+    // Wrong settings are told of now, not with the first query.
+    seam.specs(this.#options).configured();
+    const takeover: Takeover = {
+      read: (read, chosen, send) => routed().read(read, chosen, send),
+      open: (consistency, begin) => routed().open(consistency, begin),
+      write: send => routed().write(send),
+      get routed() {
+        return routed().routed;
+      },
+      reading: { connect: () => routed().connectToRead(), counts: () => this.#counts('replica') },
+      writing: { connect: () => routed().connectToWrite(), counts: () => this.#counts('primary') },
+      defaultsToPrimary: this.#options.consistency === 'strong',
+      withConsistency: (consistency, fn) => this.#sessions.runWith(consistency, fn),
+      close: () => this.#close(),
+    };
+    seam.install(takeover);
+  }
+
+  run<T>(scope: Scope, fn: () => T): T {
+    if (typeof scope !== 'object' || scope === null || typeof fn !== 'function') {
+      throw new ReplicaResolverError(
+        'ARGUMENT',
+        `run() takes a scope and a function, but got: ${shown(scope)}, ${shown(fn)}. Call run({}, () => …).`,
+      );
+    }
+    const consistency =
+      scope.consistency === undefined ? undefined : checkConsistency('consistency', scope.consistency);
+    const session = this.#sessions.open(consistency);
+    this.#advance(session, scope.token);
+    if (scope.key !== undefined) {
+      this.#useStore(session, scope.key);
+    }
+    return this.#sessions.run(session, fn);
+  }
+
+  withConsistency<T>(consistency: Consistency, fn: () => T): T {
+    return this.#sessions.runWith(checkConsistency('consistency', consistency), fn);
+  }
+
+  token(): string | undefined {
+    return this.#textOf(this.#sessions.current);
+  }
+
+  wrote(): boolean {
+    return this.#sessions.current.wrote;
+  }
+
+  advance(token: string | null | undefined): void {
+    this.#advance(this.#sessions.current, token);
+  }
+
+  snapshot(): Snapshot {
+    const { cluster, router } = this.#registered();
+    return snapshotOf(cluster, router);
+  }
+
+  drain(node: string): void {
+    this.#node(node, cluster => cluster.drain(cluster.node(node)!, true));
+    this.#drained.add(node);
+  }
+
+  undrain(node: string): void {
+    this.#node(node, cluster => cluster.drain(cluster.node(node)!, false));
+    this.#drained.delete(node);
+  }
+
+  on<Name extends keyof ResolverEvents>(event: Name, listener: (event: ResolverEvents[Name]) => void): () => void {
+    if (typeof listener !== 'function') {
+      throw new ReplicaResolverError(
+        'ARGUMENT',
+        `on() takes the name of an event and a function, but got: ${shown(listener)}.`,
+      );
+    }
+    return this.#events.on(event, listener);
+  }
+
+  async ready(timeout = 5_000): Promise<void> {
+    const { cluster, starting } = this.#registered();
+    await this.#topology?.first;
+    const deadline = performance.now() + timeout;
+    await Promise.race([starting, sleep(timeout)]);
+    while (cluster.primary?.observation === undefined) {
+      if (performance.now() >= deadline) {
+        const nodes = [...cluster.nodes].map(({ name, health }) => `${name}: ${health.state}, ${health.why}`);
+        throw new ReplicaResolverError(
+          'NO_PRIMARY',
+          `ready() waits until the primary is known, but after ${timeout} ms: ${nodes.join('; ')}.`,
+          { retryable: true },
+        );
+      }
+      await sleep(10);
+    }
+  }
+
+  #start(): RoutedOrm {
+    if (this.#routed === undefined) {
+      if (this.#seam === undefined) {
+        throw notRegistered();
+      }
+      const specs = this.#seam.specs(this.#options);
+      const routed = new RoutedOrm(specs.configured(), this.#options, this.#sessions, (name, event) =>
+        this.#events.emit(name, event),
+      );
+      this.#routed = routed;
+      this.#topology = Topology.start(this.#options, routed.cluster, specs, (name, event) =>
+        this.#events.emit(name, event),
+      );
+      this.#drained.forEach(name => {
+        const node = routed.cluster.node(name);
+        if (node !== undefined) {
+          routed.cluster.drain(node, true);
+        }
+      });
+    }
+    return this.#routed;
+  }
+
+  async #close(): Promise<void> {
+    const routed = this.#routed;
+    this.#routed = undefined;
+    this.#topology?.stop();
+    this.#topology = undefined;
+    await routed?.stop();
+  }
+
+  #registered(): RoutedOrm {
+    if (this.#seam === undefined) {
+      throw notRegistered();
+    }
+    return this.#start();
+  }
+
+  #node(name: string, use: (cluster: Cluster) => void): void {
+    const { cluster } = this.#registered();
+    if (cluster.node(name) === undefined) {
+      throw new OptionsError(
+        'node',
+        `drain() and undrain() take the name or host:port of a node (${[...cluster.nodes].map(node => node.name).join(', ')}), but got: ${shown(name)}.`,
+      );
+    }
+    use(cluster);
+  }
+
+  #advance(session: Session, text: unknown): void {
+    if (text === undefined || text === null || text === '') {
+      return;
+    }
+    const { secret, tokenTtl } = this.#options;
+    const decoded = decodeToken(typeof text === 'string' ? text : '', {
+      cluster: this.#routed?.cluster.id,
+      secret,
+      now: Date.now(),
+      ttl: tokenTtl,
+    });
+    if ('rejected' in decoded) {
+      this.#events.emit('token.rejected', { why: decoded.rejected });
+    } else {
+      session.advance(decoded.token);
+    }
+  }
+
+  #textOf(session: Session): string | undefined {
+    const { secret } = this.#options;
+    const { token, pinnedUntil, pinnedAt } = session;
+    if (pinnedUntil > performance.now()) {
+      // Where it is is not known: whoever gets this reads on the primary for as long.
+      const cluster = token?.cluster ?? this.#routed?.cluster.id ?? UNKNOWN_CLUSTER;
+      const timeline = token?.timeline ?? this.#routed?.cluster.timeline ?? 1;
+      return encodeToken({ cluster, timeline, lsn: 0n, at: pinnedAt }, secret);
+    }
+    return token && encodeToken(token, secret);
+  }
+
+  #useStore(session: Session, key: string): void {
+    const { tokenStore, tokenTtl } = this.#options;
+    if (tokenStore === undefined) {
+      throw new ReplicaResolverError(
+        'ARGUMENT',
+        'run({ key }) reads the token of the key from a tokenStore, but the resolver has none. Pass replicaResolver({ tokenStore: redisTokenStore(client) }).',
+      );
+    }
+    session.pending = tokenStore.get(key).then(
+      token => this.#advance(session, token),
+      () => {
+        // It is not known what the session must see.
+        void session.pin(performance.now() + tokenTtl, Date.now(), false);
+      },
+    );
+    const { pending } = session;
+    void pending.then(() => {
+      if (session.pending === pending) {
+        session.pending = undefined;
+      }
+    });
+    session.publish = async () => {
+      const text = this.#textOf(session);
+      if (text !== undefined) {
+        await tokenStore.raise(key, text, tokenTtl).catch((error: unknown) => {
+          this.#events.emit('warning', {
+            message: `The token store did not take a token: ${(error as Error).message}`,
+          });
+        });
+      }
+    };
+  }
+
+  #counts(role: 'primary' | 'replica'): PoolCounts {
+    const sum = { total: 0, idle: 0, waiting: 0, max: 0 };
+    const { cluster } = this.#registered();
+    for (const node of cluster.nodes) {
+      if ((node === cluster.primary) === (role === 'primary')) {
+        const { total, idle, waiting, max } = node.pool.counts;
+        sum.total += total;
+        sum.idle += idle;
+        sum.waiting += waiting;
+        sum.max += max;
+      }
+    }
+    return sum;
+  }
+}
+
+/** In tokens of a process that has not heard from its cluster yet. */
+const UNKNOWN_CLUSTER = '000000000000';
+
+function sleep(ms: number): Promise<void> {
+  return new Promise(resolve => void setTimeout(resolve, ms));
+}

@@ -1,0 +1,131 @@
+import type { Lease, LeasedClient, Statement, StatementResult } from '../lease.ts';
+import type { Lsn } from '../lsn.ts';
+import type { ParameterStatus, PgClient, PgClientClass, PgQuery } from './pg.ts';
+
+/** A connection that a lease looks after. */
+export interface NodeClient extends PgClient, LeasedClient {
+  lease: Lease | undefined;
+  /** A plain client to the same server, not connected yet. */
+  another(): PgClient;
+}
+
+/** pg's error when its own `query_timeout` is over: the server is still at it, and the next statement would wait behind it. */
+const CLIENT_TIMEOUT = 'Query read timeout';
+
+/**
+ * pg's client, whose statements pass its lease. It relies on `client.query(text, values)` being how Kysely sends, on
+ * `submit()` of what is given to `query()` being called when its turn comes, and on answers coming in the order of the queue.
+ *
+ * @param roleChanged called when the server says that it has begun or ended to be a standby (PostgreSQL 14 and newer)
+ */
+export function nodeClientClass(
+  Base: PgClientClass,
+  options: { connectTimeout: number; roleChanged: (standby: boolean) => void },
+): PgClientClass {
+  const Query = Base.Query;
+
+  class Client extends Base implements NodeClient {
+    lease: Lease | undefined;
+    floor: Lsn = 0n;
+    readonly #config: object;
+    #connected = false;
+
+    constructor(config: object) {
+      const own = { keepAlive: true, ...config, ...hidden(config), connectionTimeoutMillis: options.connectTimeout };
+      super(own);
+      this.#config = own;
+      this.connection.on('parameterStatus', ({ parameterName, parameterValue }: ParameterStatus) => {
+        if (parameterName === 'in_hot_standby') {
+          // What it says while connecting is no change.
+          if (this.#connected) {
+            options.roleChanged(parameterValue === 'on');
+          }
+          this.#connected = true;
+        }
+      });
+    }
+
+    get transactionStatus(): 'I' | 'T' | 'E' | null {
+      return this.getTransactionStatus();
+    }
+
+    get usable(): boolean {
+      return this._queryable && !this._ending;
+    }
+
+    override query(config: unknown, values?: unknown, callback?: unknown): unknown {
+      const { lease } = this;
+      if (lease === undefined || callback !== undefined || typeof config !== 'string' || typeof values === 'function') {
+        if (lease !== undefined) {
+          lease.sent = true;
+        }
+        return super.query(config, values, callback);
+      }
+      return lease.query(this, { text: config, values: values as readonly unknown[] | undefined });
+    }
+
+    async send({ text, values }: Statement): Promise<StatementResult> {
+      try {
+        return await (super.query(text, values) as Promise<StatementResult>);
+      } catch (error) {
+        if ((error as Error).message === CLIENT_TIMEOUT) {
+          this.destroy();
+        }
+        throw error;
+      }
+    }
+
+    sendTogether(statements: readonly Statement[]): Promise<StatementResult>[] {
+      const queries = statements.map(statement => new Query(statement));
+      const answers = queries.map(
+        query =>
+          new Promise<StatementResult>((resolve, reject) => {
+            query.callback = (error, result) => (error ? reject(error) : resolve(result!));
+          }),
+      );
+      // The first that fails is what the caller hears of; the others fail with it, and unheard.
+      answers.forEach(answer => answer.catch(() => undefined));
+      if (!this.usable) {
+        super.query(queries[0]);
+        const error = new Error('Client has encountered a connection error and is not queryable');
+        queries.slice(1).forEach(query => query.callback?.(error));
+        return answers;
+      }
+      const [first, ...others] = queries as [PgQuery, ...PgQuery[]];
+      const submits = others.map(query => query.submit.bind(query));
+      const submitFirst = first.submit.bind(first);
+      let failed: Error | null = null;
+      first.submit = connection => {
+        failed = submitFirst(connection);
+        submits.forEach(submit => (failed ??= submit(connection)));
+        return failed;
+      };
+      // What was sent with the first is only waited for.
+      others.forEach(query => (query.submit = () => failed));
+      super.query(first);
+      for (const query of others) {
+        query._result._types = this._types;
+        this._queryQueue.push(query);
+      }
+      return answers;
+    }
+
+    another(): PgClient {
+      const client = new Base(this.#config);
+      client.on('error', () => undefined);
+      return client;
+    }
+
+    destroy(): void {
+      // Marks it at once, so that no pool takes it back, and ends the socket when a statement is under way.
+      void this.end().catch(() => undefined);
+      this.connection.stream.destroy();
+    }
+  }
+  return Client as unknown as PgClientClass;
+}
+
+/** pg-pool keeps the password where a spread does not find it. */
+function hidden(config: object): object {
+  return 'password' in config ? { password: config.password } : {};
+}

@@ -1,0 +1,210 @@
+import type { Connection, MikroORM } from '@mikro-orm/core';
+import { ReplicaResolverError } from '../errors.ts';
+import type { NodeSpec, ProbeConnection } from '../node.ts';
+import type { NodeOptions, PoolOptions, ResolvedOptions, TopologyNode } from '../options.ts';
+import { nodeClientClass } from './node-client.ts';
+import { NodePool } from './node-pool.ts';
+import type { PgClientClass, PgOptions, PgPool, PgPoolClass } from './pg.ts';
+
+/** What MikroORM says of a pool. */
+interface MikroPool {
+  readonly min?: number;
+  readonly max?: number;
+  readonly idleTimeoutMillis?: number;
+}
+
+interface ReplicaConfig {
+  readonly name?: string;
+  readonly pool?: MikroPool;
+  readonly driverOptions?: unknown;
+}
+
+type ConnectionClass = new (config: unknown, options?: unknown, type?: string) => Connection;
+
+interface Internals {
+  readonly options: { driverOptions?: unknown };
+  createKyselyDialect(overrides: object): unknown;
+}
+
+/** A pool of pg that MikroORM has made for a connection, which says how it would connect. */
+interface Template {
+  readonly pool: PgPool;
+  readonly driverOptions: Readonly<Record<string, unknown>>;
+}
+
+/** How long a primary may take to connect, and a statement to get a connection to it, in ms. */
+const PRIMARY_CONNECT = 3_000;
+const PRIMARY_ACQUIRE = 30_000;
+const REPLICA_TIMEOUT = 1_000;
+
+/**
+ * The nodes of MikroORM's config, as it stands: read again for each connect, since a connection that is closed forgets its
+ * own options and takes those of the primary (`Connection.close()`).
+ *
+ * Relies on `driver.createReplicas(make)` filling each entry of `replicas` from the main config, and on
+ * `createKyselyDialect()` being where a connection's options become those of a pool.
+ */
+export class NodeSpecs {
+  readonly #orm: MikroORM;
+  readonly #Connection: ConnectionClass;
+  readonly #options: ResolvedOptions;
+  readonly #main: Template;
+
+  constructor(orm: MikroORM, Connection: unknown, options: ResolvedOptions) {
+    this.#orm = orm;
+    this.#Connection = Connection as ConnectionClass;
+    this.#options = options;
+    this.#main = templateOf(new this.#Connection(orm.config));
+  }
+
+  configured(): NodeSpec[] {
+    const replicas = (this.#orm.config.get('replicas') ?? []) as unknown as readonly ReplicaConfig[];
+    const made = (
+      this.#orm.driver as unknown as { createReplicas(make: (config: unknown) => Connection): Connection[] }
+    ).createReplicas(config => new this.#Connection(this.#orm.config, config, 'read'));
+    return [
+      this.#spec(this.#main, 'primary', undefined, undefined),
+      ...made.map((connection, index) => this.#spec(templateOf(connection), 'replica', replicas[index], undefined)),
+    ];
+  }
+
+  /** A node that a topology names: as the main config has it, but elsewhere. */
+  elsewhere(node: TopologyNode): NodeSpec {
+    return this.#spec(this.#main, 'replica', node.name === undefined ? {} : { name: node.name }, node);
+  }
+
+  #spec(
+    { pool: template, driverOptions }: Template,
+    configured: 'primary' | 'replica',
+    replica: ReplicaConfig | undefined,
+    found: TopologyNode | undefined,
+  ): NodeSpec {
+    const options: PgOptions = { ...template.options, password: template.options.password };
+    if (found !== undefined) {
+      options.host = found.host;
+      options.port = found.port ?? options.port ?? 5432;
+    }
+    const address = `${options.host ?? 'localhost'}:${options.port || 5432}`;
+    const name = replica?.name ?? address;
+    const own: NodeOptions = { ...this.#options.nodes[name], ...this.#options.nodes[address], ...found };
+    const pool = this.#pool(configured, replica?.pool, driverOptions, own.pool);
+    const connectTimeout =
+      pool.connectionTimeoutMillis ?? (configured === 'primary' ? PRIMARY_CONNECT : REPLICA_TIMEOUT);
+    const Client = template.Client;
+    const created = driverOptions['onPoolCreated'] as ((pool: PgPool) => void) | undefined;
+    return {
+      name,
+      address,
+      configured,
+      weight: own.weight ?? 1,
+      zone: own.zone,
+      openPool: (changed, broken) =>
+        new NodePool(
+          template.constructor as PgPoolClass,
+          {
+            ...options,
+            password: options.password,
+            max: pool.max ?? 10,
+            min: pool.min ?? 0,
+            idleTimeoutMillis: pool.idleTimeoutMillis ?? 30_000,
+            maxLifetimeSeconds: pool.maxLifetimeSeconds ?? 1_800,
+            Client: nodeClientClass(Client, { connectTimeout, roleChanged: changed }),
+          },
+          pool.acquireTimeoutMillis ?? (configured === 'primary' ? PRIMARY_ACQUIRE : REPLICA_TIMEOUT),
+          made => void created?.(made),
+          broken,
+        ),
+      openProbe: lost => openProbe(Client, options, lost),
+    };
+  }
+
+  /** What is said nearest to the node wins. */
+  #pool(
+    configured: 'primary' | 'replica',
+    replica: MikroPool | undefined,
+    driverOptions: Readonly<Record<string, unknown>>,
+    own: PoolOptions | undefined,
+  ): PoolOptions {
+    const main = this.#orm.config.get('pool') as MikroPool | undefined;
+    const general = configured === 'primary' ? this.#options.primaryPool : this.#options.pool;
+    return { ...given(main), ...given(general), ...given(replica), ...given(driverOptions), ...given(own) };
+  }
+}
+
+const POOL_OPTIONS = [
+  'max',
+  'min',
+  'connectionTimeoutMillis',
+  'acquireTimeoutMillis',
+  'idleTimeoutMillis',
+  'maxLifetimeSeconds',
+] as const;
+
+function given(options: object | undefined): PoolOptions {
+  return Object.fromEntries(
+    POOL_OPTIONS.flatMap(name => {
+      const value = (options as Record<string, unknown> | undefined)?.[name];
+      return typeof value === 'number' ? [[name, value]] : [];
+    }),
+  );
+}
+
+function templateOf(connection: Connection): Template {
+  const { options, createKyselyDialect } = connection as unknown as Internals;
+  const config = (connection as unknown as { config: { get(name: string): unknown } }).config;
+  const set = options.driverOptions ?? config.get('driverOptions');
+  const driverOptions: unknown = typeof set === 'function' ? (set as () => unknown)() : set;
+  if (typeof driverOptions === 'object' && driverOptions !== null) {
+    const what =
+      'getExecutor' in driverOptions
+        ? 'a Kysely instance'
+        : 'createDriver' in driverOptions
+          ? 'a Kysely dialect'
+          : undefined;
+    if (what !== undefined) {
+      throw new ReplicaResolverError(
+        'UNSUPPORTED',
+        `replicaResolver() opens the connections to each node itself, but driverOptions has ${what} with its own. ` +
+          'Give MikroORM the options of pg.Pool instead.',
+      );
+    }
+  }
+  let pool: PgPool | undefined;
+  createKyselyDialect.call(connection, {
+    ...(driverOptions as object | undefined),
+    onPoolCreated: (made: PgPool) => void (pool = made),
+  });
+  return { pool: pool!, driverOptions: (driverOptions ?? {}) as Record<string, unknown> };
+}
+
+function openProbe(Client: PgClientClass, options: PgOptions, lost: () => void): ProbeConnection {
+  const client = new Client({
+    ...options,
+    password: options.password,
+    // A probe has its own limit; a statement_timeout of the user's is not meant for it.
+    statement_timeout: false,
+    query_timeout: undefined,
+    keepAlive: true,
+  });
+  let connecting: Promise<unknown> | undefined;
+  let closed = false;
+  client.on('error', () => undefined);
+  client.on('end', () => {
+    if (!closed) {
+      lost();
+    }
+  });
+  return {
+    async ask(text) {
+      connecting ??= client.connect().then(() => client.connection.stream.unref?.());
+      await connecting;
+      const { rows } = (await client.query(text)) as { rows: Record<string, unknown>[] };
+      return rows[0] ?? {};
+    },
+    close() {
+      closed = true;
+      void client.end().catch(() => undefined);
+      client.connection.stream.destroy();
+    },
+  };
+}

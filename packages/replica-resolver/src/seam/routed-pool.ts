@@ -1,0 +1,114 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { NodeClient } from './node-client.ts';
+import type { PoolCounts } from './node-pool.ts';
+import type { PgPool, PoolCallback } from './pg.ts';
+
+/** What gives out connections in place of a pool. */
+export interface ConnectionSource {
+  connect(): Promise<NodeClient>;
+  /** Of all its nodes together. */
+  counts(): PoolCounts;
+}
+
+interface PhysicalConnection {
+  cancelQuery(...args: unknown[]): Promise<unknown>;
+  killSession(...args: unknown[]): Promise<unknown>;
+}
+
+interface KyselyDriver {
+  acquireConnection(...args: unknown[]): Promise<PhysicalConnection>;
+}
+
+interface Dialect {
+  createDriver(): KyselyDriver;
+}
+
+/** A MikroORM connection, as far as it is made here. */
+export interface DialectMaker {
+  createKyselyDialect(overrides: object | undefined): Dialect;
+}
+
+/**
+ * Lets a MikroORM connection take its physical connections from `source`, whichever server they lead to. Its own pool stays
+ * as what `getNativeClient()` returns, and never connects.
+ *
+ * Relies on `createKyselyDialect(overrides)` making the pool and telling `overrides.onPoolCreated` of it, on Kysely calling
+ * nothing of a pool but `connect()` and `end()`, and on `cancelQuery()` and `killSession()` of its connections being how it
+ * aborts what runs.
+ */
+export function routeConnections(connection: DialectMaker, source: ConnectionSource): void {
+  const create = connection.createKyselyDialect.bind(connection);
+  connection.createKyselyDialect = overrides => {
+    const given = new AsyncLocalStorage<{ client?: NodeClient }>();
+    const connect = async (): Promise<NodeClient> => {
+      const client = await source.connect();
+      const slot = given.getStore();
+      if (slot !== undefined) {
+        slot.client = client;
+      }
+      return client;
+    };
+    const dialect = create({ ...overrides, onPoolCreated: (pool: PgPool) => takeOver(pool, connect, source) });
+    const createDriver = dialect.createDriver.bind(dialect);
+    dialect.createDriver = () => cancelWhereItRuns(createDriver(), given);
+    return dialect;
+  };
+}
+
+function takeOver(pool: PgPool, connect: () => Promise<NodeClient>, source: ConnectionSource): void {
+  Object.defineProperties(pool, {
+    connect: {
+      value: (callback?: PoolCallback) => {
+        if (callback === undefined) {
+          return connect();
+        }
+        connect().then(
+          client => callback(undefined, client, client.release!),
+          (error: Error) => callback(error, undefined, () => undefined),
+        );
+        return undefined;
+      },
+    },
+    // The nodes' own pools are ended when the ORM is closed.
+    end: { value: () => Promise.resolve() },
+    totalCount: { get: () => source.counts().total },
+    idleCount: { get: () => source.counts().idle },
+    waitingCount: { get: () => source.counts().waiting },
+  });
+}
+
+/**
+ * Kysely cancels a statement by the id of its server process, on a connection to where the pool leads. Here that may be
+ * another server, where the same id is somebody else.
+ */
+function cancelWhereItRuns(driver: KyselyDriver, given: AsyncLocalStorage<{ client?: NodeClient }>): KyselyDriver {
+  const seen = new WeakSet<PhysicalConnection>();
+  const acquire = driver.acquireConnection.bind(driver);
+  driver.acquireConnection = async (...args) => {
+    const slot: { client?: NodeClient } = {};
+    const connection = await given.run(slot, () => acquire(...args));
+    const { client } = slot;
+    if (client !== undefined && !seen.has(connection)) {
+      seen.add(connection);
+      connection.cancelQuery = () => control(client, 'select pg_cancel_backend($1)');
+      connection.killSession = () => control(client, 'select pg_terminate_backend($1)');
+    }
+    return connection;
+  };
+  return driver;
+}
+
+/** Tells the server of `client` to stop what it is doing, unless it is doing something else by then. */
+async function control(client: NodeClient, text: string): Promise<unknown> {
+  const running = client._getActiveQuery();
+  if (running === null || running === undefined) {
+    return undefined;
+  }
+  const other = client.another();
+  try {
+    await other.connect();
+    return client._getActiveQuery() === running ? await other.query(text, [client.processID]) : undefined;
+  } finally {
+    void other.end().catch(() => undefined);
+  }
+}
