@@ -74,4 +74,6 @@ export interface Numbers {
   readonly unhandled: number;
   readonly held: number;
   readonly stuck: number;
+  /** Processes that went wrong otherwise, as one whose ORM does not close. */
+  readonly broken: number;
 }

@@ -9,6 +9,8 @@ const SETTLED = 1_000;
 const HURT = 1_000;
 /** How long after a promotion a process has to know of it that does not tell, in ms. */
 const KNOWS = 2_000;
+/** Nothing is said of how soon a node is ejected that is gone for no longer than this, in ms. */
+const SHORT = 500;
 const MOST_EXAMPLES = 5;
 /** States in which a node is given reads. */
 const SERVING = ['up', 'warming'];
@@ -28,7 +30,7 @@ export function judge(facts: Facts): Figures {
   const onReplica = (read: ReadEvent): boolean =>
     read.port !== ports[read.start < promoted ? primary.before : primary.after];
   const losses = lossesOf(facts, writes);
-  const { stale, examples } = staleOf(reads, writes, losses.missing);
+  const { stale, examples } = staleOf(facts, writes, losses.missing);
   const quick = answered.filter(read => !read.slow);
   const firstAgain = Math.max(...faultyPorts.map(port => firstOn(port, answered, healed)));
   return {
@@ -61,7 +63,10 @@ export function judge(facts: Facts): Figures {
       answered.filter(read => read.end >= firstAgain && read.start < firstAgain + 2_000 && onReplica(read)),
       onFaulty,
     ),
-    ejectMs: worst(facts.journals.flatMap(journal => faulty.map(name => leftAt(journal, name, fault, healed) - fault))),
+    ejectMs:
+      healed - fault < SHORT
+        ? 0
+        : worst(facts.journals.flatMap(journal => faulty.map(name => leftAt(journal, name, fault, healed) - fault))),
     lastHurtMs: worst(
       reads
         .filter(read => during(read.start) && !read.slow && (read.error !== undefined || read.end - read.start > HURT))
@@ -83,8 +88,9 @@ export function judge(facts: Facts): Figures {
     unhandled: events.filter(event => event.kind === 'unhandled').length,
     held: facts.held,
     stuck: facts.stuck,
-    before: percentiles(quick.filter(({ start }) => start >= moments.begun && start < fault)),
-    during: percentiles(quick.filter(({ start }) => during(start))),
+    broken: facts.failures.length,
+    before: percentiles(quick.filter(({ start, end }) => start >= moments.begun && end < fault)),
+    during: percentiles(quick.filter(({ start, end }) => end >= fault && start < healed)),
     after: percentiles(quick.filter(({ start }) => start >= healed + SETTLED)),
     errors: [...facts.failures, ...mostFrequent(events)],
     examples,
@@ -122,7 +128,7 @@ function lossesOf(
 
 /** Reads that found less than a version of which they were told, unless nobody has it any more. */
 function staleOf(
-  reads: readonly ReadEvent[],
+  { journals, ports, moments }: Facts,
   writes: readonly WriteEvent[],
   missing: ReadonlySet<string>,
 ): { stale: number; examples: string[] } {
@@ -130,25 +136,28 @@ function staleOf(
     writes.filter(write => write.outcome === 'acked' && !missing.has(nameOf(write))),
     ({ key }) => key,
   );
+  const names = new Map(Object.entries(ports).map(([name, port]) => [port, name]));
+  const since = (time: number): string => `${(time - (moments.fault ?? moments.begun)).toFixed(1)} ms`;
   const examples: string[] = [];
   let stale = 0;
-  for (const { key, required, version, port, start } of reads) {
-    if (version === undefined || version >= required) {
-      continue;
-    }
-    // The last of one's own versions up to the one asked for that is still there.
-    const due = (kept.get(key) ?? []).findLast(write => write.version <= required);
-    if (due !== undefined && version < due.version) {
-      stale += 1;
-      if (examples.length < MOST_EXAMPLES) {
-        const late = (start - due.end).toFixed(1);
+  journals.forEach((journal, worker) => {
+    for (const event of journal) {
+      if (event.kind !== 'read' || event.version === undefined || event.version >= event.required) {
+        continue;
+      }
+      const { key, required, version, port, start, end } = event;
+      // The last of its versions, up to the one asked for, that is still there.
+      const due = (kept.get(key) ?? []).findLast(write => write.version <= required);
+      if (due !== undefined && version < due.version) {
+        stale += 1;
         examples.push(
-          `register ${key} is ${version} on port ${port}, ${late} ms after ${due.version} was acknowledged`,
+          `worker-${worker} read version ${version} of ${key} on ${names.get(port!)}, from ${since(start)} to ${since(end)}; ` +
+            `version ${due.version} was written from ${since(due.start)} to ${since(due.end)}`,
         );
       }
     }
-  }
-  return { stale, examples };
+  });
+  return { stale, examples: examples.slice(0, MOST_EXAMPLES) };
 }
 
 const nameOf = ({ key, version }: Pick<EntryRow, 'key' | 'version'>): string => `${key}:${version}`;

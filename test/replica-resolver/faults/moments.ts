@@ -6,7 +6,7 @@ export interface Moments {
   fault: number | undefined;
   /** A replica has become the primary. */
   promoted: number | undefined;
-  /** The fault was taken away. */
+  /** The fault is being taken away. */
   healed: number | undefined;
   /** The clients were stopped. */
   ended: number;

@@ -6,13 +6,11 @@ import { textOf } from './text-of.ts';
 
 /** Tokens that are older than a minute may be ignored: nothing is required of a read with one that is half as old. */
 const TOKEN_LASTS = 30_000;
-/** How long a reader waits for an order before it reads something that it knows, in ms. */
-const IDLE = 200;
 
 /** A client that reads what it is ordered to and, when nobody orders, what it knows; each time with the token. */
 export async function reader(office: Office): Promise<void> {
   while (!office.stopping.aborted) {
-    const order = (await office.orders.take(IDLE)) ?? anyOf(office.known);
+    const order = (await office.orders.take(office.task.idle)) ?? anyOf(office.known);
     if (order) {
       await read(office, order, () => quick(office, order.key), {});
     }
@@ -22,7 +20,7 @@ export async function reader(office: Office): Promise<void> {
 /** A client that reads several rows at once that take long, so that replay has to wait for it or cancel it. */
 export async function slowReader(office: Office): Promise<void> {
   while (!office.stopping.aborted) {
-    const order = await office.orders.take(IDLE);
+    const order = await office.orders.take(office.task.idle);
     if (order) {
       await read(office, order, () => slowly(office, order.key), { slow: true });
     }

@@ -40,6 +40,7 @@ export async function run(scenario: Scenario, subject: Subject, world: World): P
         replicaUrls: Object.fromEntries(world.replicas.map(({ name, proxy }) => [name, proxy.url(database)])),
         writers: WRITERS,
         readers: scenario.readers ?? READERS,
+        idle: scenario.idle ?? 200,
         slowReaders: scenario.slowReaders ?? 0,
         pause: PAUSE,
         options: scenario.options ?? {},
@@ -88,6 +89,10 @@ async function createTables(world: World, database: string): Promise<void> {
   ).flat();
   await server.query(`insert into register select unnest($1::int[]), 0, ''`, [keys], database);
   await world.cluster.caughtUp();
+  // A replica that crashes begins again at its last checkpoint: the tables of an application are older than that.
+  await server.query('checkpoint');
+  await world.cluster.caughtUp();
+  await Promise.all(world.replicas.map(replica => replica.server.query('checkpoint')));
 }
 
 async function connectionsLeft(world: World): Promise<number> {

@@ -21,6 +21,8 @@ export interface Scenario {
   readonly promotes?: true;
   /** Of each process. @default 20 */
   readonly readers?: number;
+  /** How long each of them waits for something to read before it reads what it knows, in ms. @default 200 */
+  readonly idle?: number;
   /** Of each process: readers of rows that take long. @default 0 */
   readonly slowReaders?: number;
   /** Further options of `replicaResolver()`. */
@@ -41,6 +43,7 @@ export const ALWAYS: PassLine = {
   unhandled: none,
   held: none,
   stuck: none,
+  broken: none,
   // Else nothing was shown.
   elsewhere: { atLeast: 100 },
 };

@@ -34,8 +34,8 @@ export const replicaKilled: Scenario = {
     await kill(one);
     stage.fault();
     await stage.lasts(3, 20);
-    await start(one);
     stage.healed();
+    await start(one);
     await stage.lasts(3, 20);
   },
   passes: { ...UNHARMED, ejectMs: { atMost: 50 }, recoverMs: { atMost: 12_000 } },
@@ -50,8 +50,8 @@ export const replicaFrozen: Scenario = {
     stage.fault();
     await server.signal('SIGSTOP');
     await stage.lasts(5, 30);
-    await server.signal('SIGCONT');
     stage.healed();
+    await server.signal('SIGCONT');
     await stage.lasts(3, 20);
   },
   passes: { ...UNHARMED, ...HANGS },
@@ -66,8 +66,8 @@ export const replicaUnreachable: Scenario = {
     stage.fault();
     await proxy.blackHole();
     await stage.lasts(5, 30);
-    await proxy.pass();
     stage.healed();
+    await proxy.pass();
     await stage.lasts(3, 20);
   },
   passes: { ...UNHARMED, ...HANGS },
@@ -82,8 +82,8 @@ export const replicaSlow: Scenario = {
     stage.fault();
     await proxy.delay(250);
     await stage.lasts(5, 30);
-    await proxy.pass();
     stage.healed();
+    await proxy.pass();
     await stage.lasts(2, 10);
   },
   passes: { ...UNHARMED, onFaulty: { atMost: 0.1 }, downs: none },
@@ -99,11 +99,12 @@ export const replayPaused: Scenario = {
     stage.fault();
     await server.query('select pg_wal_replay_pause()');
     await stage.lasts(5, 60);
-    await server.query('select pg_wal_replay_resume()');
     stage.healed();
+    await server.query('select pg_wal_replay_resume()');
     await stage.lasts(5.5, 20);
   },
-  passes: { ...UNHARMED, ejectMs: { atMost: MAX_LAG + 1_000 }, recoverMs: { atMost: 5_000 } },
+  // Probed every second, more or less; a busy machine is late.
+  passes: { ...UNHARMED, ejectMs: { atMost: MAX_LAG + inForm(1_500, 1_000) }, recoverMs: { atMost: 5_000 } },
 };
 
 export const allPaused: Scenario = {
@@ -116,8 +117,8 @@ export const allPaused: Scenario = {
     stage.fault();
     await Promise.all(replicas.map(({ server }) => server.query('select pg_wal_replay_pause()')));
     await stage.lasts(4, 60);
-    await Promise.all(replicas.map(({ server }) => server.query('select pg_wal_replay_resume()')));
     stage.healed();
+    await Promise.all(replicas.map(({ server }) => server.query('select pg_wal_replay_resume()')));
     await stage.lasts(5.5, 20);
   },
   passes: { ...UNHARMED, recoverMs: { atMost: 5_000 } },
@@ -132,8 +133,8 @@ export const allKilled: Scenario = {
     await Promise.all(replicas.map(kill));
     stage.fault();
     await stage.lasts(3, 30);
-    await Promise.all(replicas.map(start));
     stage.healed();
+    await Promise.all(replicas.map(start));
     await stage.lasts(3, 20);
   },
   passes: { ...UNHARMED, ejectMs: { atMost: 50 } },
@@ -157,9 +158,9 @@ export const replayGoesBack: Scenario = {
     const before = await replayed(one.server);
     await kill(one);
     stage.fault();
+    stage.healed();
     await start(one);
     stage.measured['bytesBack'] = before - (await replayed(one.server));
-    stage.healed();
     await stage.lasts(4, 10);
     await configure(one.server, { recovery_min_apply_delay: '0' }, 'now');
     await stage.lasts(2, 5);
@@ -230,8 +231,8 @@ export const replicaCrashes: Scenario = {
     await stage.lasts(2, 10);
     await shutDown(one);
     await stage.lasts(1.5, 10);
-    await start(one);
     stage.healed();
+    await start(one);
     await stage.lasts(3, 20);
   },
   passes: { ...UNHARMED },
@@ -242,6 +243,7 @@ export const connectionStorm: Scenario = {
   title: 'replica restarted with 500 clients, out of connections',
   faulty: [ONE],
   readers: 250,
+  idle: 1_500,
   async happens(stage) {
     const { one } = stage.world;
     stage.fault();
@@ -252,8 +254,8 @@ export const connectionStorm: Scenario = {
     const grabbed = await grabConnections(one.server);
     stage.measured['grabbed'] = grabbed.count;
     await stage.lasts(3, 20);
-    await grabbed.release();
     stage.healed();
+    await grabbed.release();
     await stage.lasts(3, 30);
   },
   // Both replicas are alike: half of the reads were its share if there were no ramp.

@@ -1,5 +1,5 @@
 import type { Options } from '@mikro-orm/postgresql';
-import * as resolvers from '@mikrokit/replica-resolver';
+import { CommitOutcomeUnknownError, replicaResolver } from '@mikrokit/replica-resolver';
 import { now } from './clock.ts';
 import type { Journal } from './journal.ts';
 import type { Task } from './task.ts';
@@ -37,14 +37,14 @@ export function examinedOf(task: Task, journal: Journal): Examined {
 }
 
 function ours({ options }: Task, journal: Journal): Examined {
-  const resolver = resolvers.replicaResolver(options);
+  const resolver = replicaResolver(options);
   resolver.on('node.state', event => journal.write({ kind: 'node', at: now(), ...event }));
   resolver.on('primary.changed', ({ to }) => journal.write({ kind: 'primary', at: now(), to }));
   return {
     options: { extensions: [resolver] },
     session: (token, run) => resolver.run({ token }, run),
     token: () => resolver.token(),
-    isUnknown: error => error instanceof resolvers.CommitOutcomeUnknownError,
+    isUnknown: error => error instanceof CommitOutcomeUnknownError,
     ready: () => resolver.ready(),
     noteBudget() {
       const { inUse, limit } = resolver.snapshot().fallback;

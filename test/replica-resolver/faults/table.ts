@@ -27,7 +27,7 @@ const COLUMNS: readonly (readonly [name: string, cell: (figures: Figures) => str
   ['p50 / p99 before', ({ before }) => p99(before)],
   ['during', ({ during }) => p99(during)],
   ['after', ({ after }) => p99(after)],
-  ['left behind', ({ held, stuck, unhandled }) => `${held + stuck + unhandled}`],
+  ['left behind', ({ held, stuck, broken, unhandled }) => `${held + stuck + broken + unhandled}`],
 ];
 
 /** Runs below each other, as markdown. */

@@ -12,6 +12,8 @@ export interface Task {
   readonly journal: string;
   readonly writers: number;
   readonly readers: number;
+  /** How long a reader waits for an order before it reads something that it knows, in ms. */
+  readonly idle: number;
   /** Readers of rows that take long, besides. */
   readonly slowReaders: number;
   /** What a writer waits for at most between two writes, in ms; at least a third of it. */
