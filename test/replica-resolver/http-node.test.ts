@@ -96,6 +96,18 @@ describe('cookies of others stay, in whatever form they are set', () => {
       (_, r) => r.setHeader('x', 'y').writeHead(200, ['Set-Cookie', 'a=1']).end(),
       ['a=1'],
     ],
+    ['a head behind no reason', (_, r) => r.writeHead(200, undefined, { 'Set-Cookie': 'a=1' }).end(), ['a=1']],
+    ['a head behind a reason', (_, r) => r.writeHead(200, 'Fine', { 'Set-Cookie': 'a=1' }).end(), ['a=1']],
+    [
+      'a head with the name twice',
+      (_, r) => r.writeHead(200, { 'Set-Cookie': 'a=1', 'set-cookie': 'b=2' }).end(),
+      ['a=1', 'b=2'],
+    ],
+    [
+      'setHeader(), then a head with the name twice, of which the last counts',
+      (_, r) => r.setHeader('x', 'y').writeHead(200, { 'Set-Cookie': 'a=1', 'set-cookie': 'b=2' }).end(),
+      ['b=2'],
+    ],
   ])('%s', async (_, listener, expected) => {
     const { ours, others, answer } = await sentBy(listener);
     expect({ ours, others }).toEqual({ ours: 1, others: expected });
@@ -148,20 +160,29 @@ test('the head may be sent by somebody outside of the session', async () => {
   expect(answer.headers.get(HEADER)).toBe('v1.0123456789ab.1.1.0');
 });
 
-test('a head that is sent twice is the error of Node.js, as without us', async () => {
+test('a head that is sent twice is the error of Node.js, as without us, also when the session wrote in between', async () => {
   const resolver = scriptedResolver();
-  let code: unknown;
-  await answerOf((_, response) => {
-    response.writeHead(200);
-    resolver.write();
-    try {
-      response.writeHead(500);
-    } catch (error) {
-      code = (error as NodeJS.ErrnoException).code;
-    }
-    response.end();
-  }, resolver);
-  expect(code).toBe('ERR_HTTP_HEADERS_SENT');
+  const refused: unknown[] = [];
+  const sendsTwice =
+    (between: () => unknown): Listener =>
+    (_, response) => {
+      response.writeHead(200);
+      between();
+      try {
+        response.writeHead(500);
+      } catch (error) {
+        refused.push(String(error));
+      }
+      response.end();
+    };
+  await answerOf(
+    sendsTwice(() => resolver.write()),
+    resolver,
+  );
+  const plain = await listen(sendsTwice(() => {}));
+  onTestFinished(() => plain.close());
+  await fetch(plain.origin);
+  expect(refused).toEqual([refused[1], expect.stringMatching(/Cannot write headers after they are sent/)]);
 });
 
 test('events of the body and of the end of the answer happen in the session', async () => {
@@ -182,6 +203,22 @@ test('events of the body and of the end of the answer happen in the session', as
   const token = resolver.run({}, () => resolver.write());
   await fetch(server.origin, { method: 'POST', body: 'x', headers: { [HEADER]: token } });
   await expect.poll(() => seen).toEqual({ data: token, end: token, finish: token, close: token });
+});
+
+test('… and so does the close of an answer whose client has gone', async () => {
+  const resolver = scriptedResolver();
+  const gone = new AbortController();
+  const closed = Promise.withResolvers<string | undefined>();
+  const server = await listen(
+    nodeTokens(resolver, (_: IncomingMessage, response: ServerResponse) => {
+      response.on('close', () => closed.resolve(resolver.token()));
+      gone.abort();
+    }),
+  );
+  onTestFinished(() => server.close());
+  const token = resolver.run({}, () => resolver.write());
+  await expect(fetch(server.origin, { headers: { [HEADER]: token }, signal: gone.signal })).rejects.toThrow();
+  expect(await closed.promise).toBe(token);
 });
 
 test('two resolvers, for two databases, each with its cookie: both sessions hold in the events of the body', async () => {

@@ -5,7 +5,6 @@ import type { AnswerHeader } from './token-session.ts';
 export interface NodeResponse {
   readonly headersSent: boolean;
   getHeader(name: string): number | string | readonly string[] | undefined;
-  setHeader(name: string, value: string): unknown;
   appendHeader(name: string, value: string): unknown;
   writeHead(...args: never[]): unknown;
   emit(...args: never[]): boolean;

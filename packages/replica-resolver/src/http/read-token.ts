@@ -38,12 +38,11 @@ function hasHeaders(source: TokenSource): source is { readonly headers: HeadersS
   return typeof source['headers' as never] === 'object' && source['headers' as never] !== null;
 }
 
-/** Only a record's own names: a client chooses what is asked for as little as what `Object.prototype` has. */
 function valueOf(headers: HeadersSource, name: string): unknown {
   if (typeof headers.get === 'function') {
     return headers.get(name);
   }
-  return Object.hasOwn(headers, name) ? (headers as Readonly<Record<string, unknown>>)[name] : undefined;
+  return (headers as Readonly<Record<string, unknown>>)[name];
 }
 
 /** Node.js and fetch join headers that came several times with commas; metadata of gRPC is a list. */
