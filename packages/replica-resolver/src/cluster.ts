@@ -119,10 +119,12 @@ export class Cluster {
   add(spec: NodeSpec): void {
     const node: Node = new Node(
       spec,
-      spec.openPool(
-        () => this.wake(node),
-        error => this.#lostIdle(node, error),
-      ),
+      replayed =>
+        spec.openPool(
+          replayed,
+          () => void this.wake(node),
+          error => this.#lostIdle(node, error),
+        ),
       this.#settings,
       performance.now(),
     );
@@ -260,6 +262,9 @@ export class Cluster {
     const moved = node.observation?.timeline !== observation.timeline;
     node.observation = observation;
     node.measured(rtt);
+    if (observation.inRecovery && observation.server !== undefined && observation.lsn !== undefined) {
+      node.replayed.note(observation.server, observation.lsn, at);
+    }
     node.position =
       observation.lsn === undefined ? undefined : normaliseLsn(observation.lsn, observation.walSegmentSize);
     if (!this.#belongs(node, observation)) {

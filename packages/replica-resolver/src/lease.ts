@@ -1,4 +1,4 @@
-import type { Lsn } from './lsn.ts';
+import type { Replayed } from './replayed.ts';
 
 /** What a statement resolves with, as pg has it. */
 export interface StatementResult {
@@ -13,19 +13,31 @@ export interface Statement {
   readonly values?: readonly unknown[] | undefined;
 }
 
+/** What became of statements that were sent as one. */
+export interface JoinedResult {
+  /** Of those that were completed, in their order. */
+  readonly results: readonly StatementResult[];
+  /** Why the next one failed. */
+  readonly error: unknown;
+}
+
 /** A physical connection, as a lease sees it. */
 export interface LeasedClient {
-  /**
-   * What this connection is known to have replayed. It belongs to the connection and not to the node: a replica that
-   * crashes comes back with an older position than it has already shown (T2), and no connection survives that.
-   */
-  floor: Lsn;
+  /** What its node is known to have replayed. */
+  readonly replayed: Replayed | undefined;
+  server: string | undefined;
+  readonly connectedAt: number;
   /** In a transaction (`T`), in one that has failed (`E`), in none (`I`). */
   readonly transactionStatus: 'I' | 'T' | 'E' | null;
   /** Whether a statement would be sent. */
   readonly usable: boolean;
   /** Sends a statement. */
   send(statement: Statement): Promise<StatementResult>;
+  /**
+   * Sends statements without values as one text: one message, and one answer for all. Where one fails, those before it have
+   * their results all the same, and none after it is run.
+   */
+  sendJoined(texts: readonly string[]): Promise<JoinedResult>;
   /** Sends statements in one go, each with its own answer: one round trip. */
   sendTogether(statements: readonly Statement[]): Promise<StatementResult>[];
   /** Ends it at once, whatever is under way, so that no pool keeps it. */

@@ -1,6 +1,7 @@
 import type { Lsn } from './lsn.ts';
 import { type NodeHealth, type NodeSettings, initialHealth, rampOf } from './node-state.ts';
 import type { Observation } from './probe.ts';
+import { Replayed } from './replayed.ts';
 import type { NodePool } from './seam/node-pool.ts';
 import type { Candidate } from './selection.ts';
 
@@ -20,8 +21,8 @@ export interface NodeSpec {
   readonly configured: 'primary' | 'replica';
   readonly weight: number;
   readonly zone: string | undefined;
-  /** @param changed the server has said that it begins or ends to be a standby; @param broken an idle connection was lost */
-  openPool(changed: () => void, broken: (error: Error) => void): NodePool;
+  /** @param replayed what the connections tell each other; @param changed the server has said that it begins or ends to be a standby; @param broken an idle connection was lost */
+  openPool(replayed: Replayed, changed: () => void, broken: (error: Error) => void): NodePool;
   /** @param lost the connection has ended by itself */
   openProbe(lost: () => void): ProbeConnection;
 }
@@ -32,6 +33,7 @@ const RTT_SHARE = 0.2;
 export class Node implements Candidate {
   readonly spec: NodeSpec;
   readonly pool: NodePool;
+  readonly replayed: Replayed = new Replayed();
   readonly #settings: NodeSettings;
   health: NodeHealth;
   observation: Observation | undefined;
@@ -50,9 +52,9 @@ export class Node implements Candidate {
   /** For the choice that is being made. */
   caughtUp: boolean | undefined;
 
-  constructor(spec: NodeSpec, pool: NodePool, settings: NodeSettings, now: number) {
+  constructor(spec: NodeSpec, openPool: (replayed: Replayed) => NodePool, settings: NodeSettings, now: number) {
     this.spec = spec;
-    this.pool = pool;
+    this.pool = openPool(this.replayed);
     this.#settings = settings;
     this.health = initialHealth(now);
   }

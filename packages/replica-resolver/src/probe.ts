@@ -1,4 +1,5 @@
 import { parseLsn, type Lsn } from './lsn.ts';
+import { SERVER } from './replayed.ts';
 
 /** What a node says of itself. */
 export interface Observation {
@@ -9,6 +10,8 @@ export interface Observation {
   readonly timeline: number | undefined;
   /** When it was started, as an opaque text: two nodes with the same one are one server. */
   readonly started: string | undefined;
+  /** Which server and which start of it, see `replayed.ts`. */
+  readonly server: string | undefined;
   readonly readOnly: boolean;
   readonly system: string | undefined;
   /** In bytes. */
@@ -22,14 +25,14 @@ export interface Observation {
  * name of its WAL file, while its control file still has the old one (T3). A standby shows it in what it receives, to
  * roles with `pg_monitor`; to others with its next restartpoint.
  */
-export const PROBE = `select pg_is_in_recovery() as recovery,
+export const PROBE: string = `select pg_is_in_recovery() as recovery,
   case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end::text as lsn,
   case when not pg_is_in_recovery() then pg_walfile_name(pg_current_wal_lsn()) end as walfile,
   case when pg_is_in_recovery() then (select received_tli from pg_stat_wal_receiver) end as received,
   case when pg_is_in_recovery() then greatest(
     (select timeline_id from pg_control_checkpoint()), (select min_recovery_end_timeline from pg_control_recovery())) end as control,
   (select system_identifier from pg_control_system())::text as system,
-  extract(epoch from pg_postmaster_start_time())::text as started,
+  extract(epoch from pg_postmaster_start_time())::text as started, ${SERVER} as server,
   current_setting('default_transaction_read_only') as read_only,
   pg_size_bytes(current_setting('wal_segment_size'))::int as segment,
   current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int as connections`;
@@ -51,7 +54,7 @@ export function cannotTell(error: unknown): boolean {
 export function observationOf(row: Readonly<Record<string, unknown>>): Observation {
   const text = (name: string): string | undefined => {
     const value = row[name];
-    return value === null || value === undefined ? undefined : String(value);
+    return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
   };
   const number = (name: string): number | undefined => {
     const value = text(name);
@@ -65,6 +68,7 @@ export function observationOf(row: Readonly<Record<string, unknown>>): Observati
     timeline:
       walfile === undefined ? (number('received') ?? number('control')) : Number.parseInt(walfile.slice(0, 8), 16),
     started: text('started'),
+    server: text('server'),
     readOnly: text('read_only') === 'on',
     system: text('system'),
     walSegmentSize: number('segment') ?? 16_777_216,

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lease, LeasedClient, Statement, StatementResult } from './lease.ts';
 import { parseLsn, type Lsn } from './lsn.ts';
+import { SERVER } from './replayed.ts';
 
 /** The replica had not replayed what the session needs to see, and did not in the time that was given. */
 export class NotCaughtUp extends Error {
@@ -15,12 +16,19 @@ export class NotCaughtUp extends Error {
 }
 
 /** Works on either kind of server, so that it does not matter who is what by now. */
-const REPLAYED: Statement = {
-  text: 'select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() end::text as lsn',
-};
+const COLUMNS = `case when pg_is_in_recovery() then pg_last_wal_replay_lsn() end::text as lsn, ${SERVER} as server`;
+const REPLAYED: Statement = { text: `select ${COLUMNS}` };
+/**
+ * Before a read in the same text. Texts are one transaction: where it is not `read committed`, its one snapshot is older
+ * than this position, which then says nothing.
+ */
+const REPLAYED_BEFORE = `select ${COLUMNS}, current_setting('transaction_isolation') as isolation`;
 const POSITION: Statement = {
   text: 'select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end::text as lsn',
 };
+
+/** One statement that reads, surely: no other may hide in it. */
+const PLAIN_READ = /^\s*(?:select|with)\b[^;]*$/i;
 
 /** Between two looks at a replica that is about to arrive, in ms. */
 const POLLS = [1, 2, 4, 8];
@@ -58,26 +66,16 @@ export class ReadLease implements Lease {
   async query(client: LeasedClient, statement: Statement): Promise<StatementResult> {
     this.sent = true;
     const { floor, tellShown } = this.#needs;
-    if (floor === undefined || client.floor >= floor) {
+    if (floor === undefined || shows(client, floor)) {
       if (floor !== undefined && this.checked === 'not needed') {
         this.checked = 'known';
       }
       return tellShown ? await this.#andTell(client, statement) : await client.send(statement);
     }
-    const [position, answer, after] = client.sendTogether(
-      tellShown ? [REPLAYED, statement, POSITION] : [REPLAYED, statement],
-    ) as [Promise<StatementResult>, Promise<StatementResult>, Promise<StatementResult>?];
-    note(client, await position);
-    if (client.floor >= floor) {
-      this.checked = 'asked';
-      const result = await answer;
-      this.shown = after && positionOf(await after);
-      return result;
+    if (tellShown || statement.values?.length || !PLAIN_READ.test(statement.text)) {
+      return await this.#apart(client, statement, floor);
     }
-    // Whatever it says, rows or an error of a table that is not there yet, it is too old.
-    await Promise.allSettled([answer, after]);
-    await this.#waitFor(client, floor);
-    return await this.query(client, statement);
+    return await this.#joined(client, statement, floor);
   }
 
   /** Makes sure that the connection shows enough, for what cannot be sent twice: a transaction, a stream. */
@@ -86,16 +84,57 @@ export class ReadLease implements Lease {
     if (floor === undefined) {
       return;
     }
-    if (client.floor >= floor) {
+    if (shows(client, floor)) {
       this.checked = 'known';
       return;
     }
-    note(client, await client.send(REPLAYED));
-    if (client.floor >= floor) {
+    await ask(client);
+    if (shows(client, floor)) {
       this.checked = 'asked';
     } else {
       await this.#waitFor(client, floor);
     }
+  }
+
+  /** The question and the statement in one message. */
+  async #joined(client: LeasedClient, statement: Statement, floor: Lsn): Promise<StatementResult> {
+    const askedAt = performance.now();
+    const { results, error } = await client.sendJoined([REPLAYED_BEFORE, statement.text]);
+    const [position, result] = results;
+    if (position === undefined) {
+      throw error as Error;
+    }
+    note(client, position, askedAt);
+    if (!shows(client, floor)) {
+      // Whatever it says, rows or an error of a table that is not there yet, it is too old.
+      await this.#waitFor(client, floor);
+      return await client.send(statement);
+    }
+    this.checked = 'asked';
+    if (error !== undefined) {
+      throw error as Error;
+    }
+    return result !== undefined && position.rows[0]?.['isolation'] === 'read committed'
+      ? result
+      : await client.send(statement);
+  }
+
+  /** Messages of their own, in one go. */
+  async #apart(client: LeasedClient, statement: Statement, floor: Lsn): Promise<StatementResult> {
+    const askedAt = performance.now();
+    const [position, answer, after] = client.sendTogether(
+      this.#needs.tellShown ? [REPLAYED, statement, POSITION] : [REPLAYED, statement],
+    ) as [Promise<StatementResult>, Promise<StatementResult>, Promise<StatementResult>?];
+    note(client, await position, askedAt);
+    if (shows(client, floor)) {
+      this.checked = 'asked';
+      const result = await answer;
+      this.shown = after && positionOf(await after);
+      return result;
+    }
+    await Promise.allSettled([answer, after]);
+    await this.#waitFor(client, floor);
+    return await this.query(client, statement);
   }
 
   async #waitFor(client: LeasedClient, floor: Lsn): Promise<void> {
@@ -103,13 +142,15 @@ export class ReadLease implements Lease {
     for (let poll = 0; performance.now() < deadline; poll++) {
       const left = deadline - performance.now();
       await sleep(Math.min(POLLS[poll] ?? POLLS.at(-1)!, Math.max(1, left)));
-      note(client, await client.send(REPLAYED));
-      if (client.floor >= floor) {
+      if (!shows(client, floor)) {
+        await ask(client);
+      }
+      if (shows(client, floor)) {
         this.checked = 'waited';
         return;
       }
     }
-    throw new NotCaughtUp(floor - client.floor);
+    throw new NotCaughtUp(floor - (client.replayed?.latest ?? 0n));
   }
 
   async #andTell(client: LeasedClient, statement: Statement): Promise<StatementResult> {
@@ -120,11 +161,28 @@ export class ReadLease implements Lease {
   }
 }
 
-function note(client: LeasedClient, result: StatementResult): void {
+function shows(client: LeasedClient, floor: Lsn): boolean {
+  return client.replayed !== undefined && client.replayed.floorFor(client) >= floor;
+}
+
+/** Those who wait for the same server ask once. */
+async function ask(client: LeasedClient): Promise<void> {
+  const question = async (): Promise<void> => {
+    const askedAt = performance.now();
+    note(client, await client.send(REPLAYED), askedAt);
+  };
+  // Of a connection that has never been asked it is not known which server it leads to.
+  await (client.server === undefined || client.replayed === undefined ? question() : client.replayed.ask(question));
+}
+
+function note(client: LeasedClient, result: StatementResult, askedAt: number): void {
   const position = positionOf(result);
-  // The position of one connection never goes back: its server would have had to end.
-  if (position !== undefined && position > client.floor) {
-    client.floor = position;
+  const server = result.rows[0]?.['server'];
+  if (typeof server === 'string') {
+    client.server = server;
+    if (position !== undefined) {
+      client.replayed?.note(server, position, askedAt);
+    }
   }
 }
 

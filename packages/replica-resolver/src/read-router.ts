@@ -11,7 +11,7 @@ import { ReadAttempt } from './read-attempt.ts';
 import { NotCaughtUp, ReadLease } from './read-lease.ts';
 import { type Needs, nameOf, needsOf } from './read-needs.ts';
 import { RetryBudget } from './retry-budget.ts';
-import { type RouteChannel, type RouteReason } from './route-channel.ts';
+import type { RouteChannel, RouteReason } from './route-channel.ts';
 import { PoolReset, PoolTimeout } from './seam/node-pool.ts';
 import { Selector } from './selection.ts';
 import type { Session } from './session.ts';
@@ -172,7 +172,7 @@ export class ReadRouter {
     const candidates: Node[] = [];
     for (const node of this.#cluster.servable) {
       if (!tried.includes(node)) {
-        node.caughtUp = floor === undefined ? undefined : node.position !== undefined && node.position >= floor;
+        node.caughtUp = floor === undefined ? undefined : node.replayed.latest >= floor;
         candidates.push(node);
       }
     }

@@ -8,7 +8,7 @@ import { judge } from './failures.ts';
 import type { Lsn } from './lsn.ts';
 import type { Node, NodeSpec } from './node.ts';
 import type { ResolvedOptions } from './options.ts';
-import { ReadAttempt } from './read-attempt.ts';
+import type { ReadAttempt } from './read-attempt.ts';
 import { type Read, ReadRouter } from './read-router.ts';
 import { ReadLease } from './read-lease.ts';
 import { RouteChannel } from './route-channel.ts';

@@ -76,7 +76,27 @@ export class WriteLease implements Lease {
     return result;
   }
 
+  /** The most usual commit, in one message with the question behind it. */
+  async #commitJoined(client: LeasedClient, { text }: Statement): Promise<StatementResult> {
+    const sent = client.usable;
+    const { results, error } = await client.sendJoined([text, POSITION.text]);
+    this.#wrote = false;
+    this.#read = false;
+    const [result, position] = results;
+    if (result === undefined) {
+      throw sent && isConnectionLost(error) ? ((await this.#commits.lost(error, undefined)) ?? error) : error;
+    }
+    // Whatever became of the question: it was committed.
+    if (result.command !== 'ROLLBACK') {
+      await this.#commits.committed(position && lsnIn(position));
+    }
+    return result;
+  }
+
   async #commit(client: LeasedClient, statement: Statement): Promise<StatementResult> {
+    if (this.#wrote && !this.#commits.resolveOutcome && this.#commits.positions) {
+      return await this.#commitJoined(client, statement);
+    }
     const unknown = !this.#wrote && this.#read;
     let id: string | undefined;
     if (this.#commits.resolveOutcome && client.usable) {
@@ -130,12 +150,16 @@ export class WriteLease implements Lease {
 
 async function lsnOf(answer: Promise<StatementResult> | undefined): Promise<Lsn | undefined> {
   try {
-    const text = (await answer)?.rows[0]?.['lsn'];
-    return typeof text === 'string' ? parseLsn(text) : undefined;
+    return answer && lsnIn(await answer);
   } catch {
     // It was committed all the same.
     return undefined;
   }
+}
+
+function lsnIn({ rows }: StatementResult): Lsn | undefined {
+  const text = rows[0]?.['lsn'];
+  return typeof text === 'string' ? parseLsn(text) : undefined;
 }
 
 function idOf({ rows }: StatementResult): string | undefined {

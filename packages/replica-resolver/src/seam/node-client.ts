@@ -1,5 +1,5 @@
-import type { Lease, LeasedClient, Statement, StatementResult } from '../lease.ts';
-import type { Lsn } from '../lsn.ts';
+import type { JoinedResult, Lease, LeasedClient, Statement, StatementResult } from '../lease.ts';
+import type { Replayed } from '../replayed.ts';
 import type { ParameterStatus, PgClient, PgClientClass, PgQuery } from './pg.ts';
 
 /** A connection that a lease looks after. */
@@ -20,20 +20,25 @@ const CLIENT_TIMEOUT = 'Query read timeout';
  */
 export function nodeClientClass(
   Base: PgClientClass,
-  options: { connectTimeout: number; roleChanged: (standby: boolean) => void },
+  options: { connectTimeout: number; replayed: Replayed; roleChanged: (standby: boolean) => void },
 ): PgClientClass {
   const Query = Base.Query;
 
   class Client extends Base implements NodeClient {
     lease: Lease | undefined;
-    floor: Lsn = 0n;
+    readonly replayed: Replayed = options.replayed;
+    server: string | undefined;
+    connectedAt: number = Number.POSITIVE_INFINITY;
     readonly #config: object;
+    readonly #hasTimeout: boolean;
     #connected = false;
 
     constructor(config: object) {
       const own = { keepAlive: true, ...config, ...hidden(config), connectionTimeoutMillis: options.connectTimeout };
       super(own);
       this.#config = own;
+      this.on('connect', () => void (this.connectedAt = performance.now()));
+      this.#hasTimeout = Boolean((own as { query_timeout?: unknown }).query_timeout);
       this.connection.on('parameterStatus', ({ parameterName, parameterValue }: ParameterStatus) => {
         if (parameterName === 'in_hot_standby') {
           // What it says while connecting is no change.
@@ -64,15 +69,21 @@ export function nodeClientClass(
       return lease.query(this, { text: config, values: values as readonly unknown[] | undefined });
     }
 
-    async send({ text, values }: Statement): Promise<StatementResult> {
-      try {
-        return await (super.query(text, values) as Promise<StatementResult>);
-      } catch (error) {
-        if ((error as Error).message === CLIENT_TIMEOUT) {
-          this.destroy();
-        }
-        throw error;
-      }
+    send({ text, values }: Statement): Promise<StatementResult> {
+      const answer = super.query(text, values) as Promise<StatementResult>;
+      return this.#hasTimeout ? this.#orDestroy(answer) : answer;
+    }
+
+    sendJoined(texts: readonly string[]): Promise<JoinedResult> {
+      const query = new Query({ text: texts.join(';\n') });
+      return new Promise(resolve => {
+        query.callback = error => {
+          this.#destroyAfterTimeout(error);
+          const results = [query._results].flat().filter(result => Boolean(result.command));
+          resolve({ results, error: error ?? undefined });
+        };
+        super.query(query);
+      });
     }
 
     sendTogether(statements: readonly Statement[]): Promise<StatementResult>[] {
@@ -80,11 +91,14 @@ export function nodeClientClass(
       const answers = queries.map(
         query =>
           new Promise<StatementResult>((resolve, reject) => {
-            query.callback = (error, result) => (error ? reject(error) : resolve(result!));
+            query.callback = (error, result) => {
+              this.#destroyAfterTimeout(error);
+              return error ? reject(error) : resolve(result!);
+            };
           }),
       );
       // The first that fails is what the caller hears of; the others fail with it, and unheard.
-      answers.forEach(answer => answer.catch(() => undefined));
+      answers.forEach(answer => void answer.catch(() => undefined));
       if (!this.usable) {
         super.query(queries[0]);
         const error = new Error('Client has encountered a connection error and is not queryable');
@@ -114,6 +128,21 @@ export function nodeClientClass(
       const client = new Base(this.#config);
       client.on('error', () => undefined);
       return client;
+    }
+
+    async #orDestroy(answer: Promise<StatementResult>): Promise<StatementResult> {
+      try {
+        return await answer;
+      } catch (error) {
+        this.#destroyAfterTimeout(error as Error);
+        throw error;
+      }
+    }
+
+    #destroyAfterTimeout(error: Error | null | undefined): void {
+      if (error?.message === CLIENT_TIMEOUT) {
+        this.destroy();
+      }
     }
 
     destroy(): void {

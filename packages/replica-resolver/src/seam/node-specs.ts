@@ -98,7 +98,7 @@ export class NodeSpecs {
       configured,
       weight: own.weight ?? 1,
       zone: own.zone,
-      openPool: (changed, broken) =>
+      openPool: (replayed, changed, broken) =>
         new NodePool(
           template.constructor as PgPoolClass,
           {
@@ -108,10 +108,10 @@ export class NodeSpecs {
             min: pool.min ?? 0,
             idleTimeoutMillis: pool.idleTimeoutMillis ?? 30_000,
             maxLifetimeSeconds: pool.maxLifetimeSeconds ?? 1_800,
-            Client: nodeClientClass(Client, { connectTimeout, roleChanged: changed }),
+            Client: nodeClientClass(Client, { connectTimeout, replayed, roleChanged: changed }),
           },
           pool.acquireTimeoutMillis ?? (configured === 'primary' ? PRIMARY_ACQUIRE : REPLICA_TIMEOUT),
-          made => void created?.(made),
+          made => created?.(made),
           broken,
         ),
       openProbe: lost => openProbe(Client, options, lost),

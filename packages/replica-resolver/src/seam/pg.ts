@@ -5,6 +5,7 @@
 
 /** What a statement resolves with. */
 export interface PgResult {
+  /** `null` until the statement is complete. */
   readonly command: string;
   readonly rowCount: number | null;
   readonly rows: Record<string, unknown>[];
@@ -14,7 +15,9 @@ export interface PgResult {
 export interface PgQuery {
   callback: ((error: Error | null | undefined, result?: PgResult) => void) | undefined;
   submit(connection: unknown): Error | null;
-  readonly _result: { _types: unknown };
+  readonly _result: PgResult & { _types: unknown };
+  /** One result, or of several statements in one text an array of them; the last may not be complete. */
+  readonly _results: PgResult | readonly PgResult[];
 }
 
 /** A physical connection. */

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { callbackify } from 'node:util';
 import type { NodeClient } from './node-client.ts';
 import type { PoolCounts } from './node-pool.ts';
 import type { PgPool, PoolCallback } from './pg.ts';
@@ -62,10 +63,8 @@ function takeOver(pool: PgPool, connect: () => Promise<NodeClient>, source: Conn
         if (callback === undefined) {
           return connect();
         }
-        connect().then(
-          client => callback(undefined, client, client.release!),
-          (error: Error) => callback(error, undefined, () => undefined),
-        );
+        // pg's own form of it: whoever calls `pool.query()`.
+        callbackify(connect)((error, client) => callback(error ?? undefined, client, client?.release ?? noRelease));
         return undefined;
       },
     },
@@ -76,6 +75,8 @@ function takeOver(pool: PgPool, connect: () => Promise<NodeClient>, source: Conn
     waitingCount: { get: () => source.counts().waiting },
   });
 }
+
+function noRelease(): void {}
 
 /**
  * Kysely cancels a statement by the id of its server process, on a connection to where the pool leads. Here that may be
