@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +8,8 @@ import type { Figures } from './figures.ts';
 import { readJournal } from './journal.ts';
 import { judge } from './judge.ts';
 import { Load } from './load.ts';
-import { keysOf, TABLES } from './registers.ts';
+import { createRegisters } from './create-registers.ts';
+import { keysOf } from './registers.ts';
 import type { Scenario } from './scenario.ts';
 import { Stage } from './stage.ts';
 import type { Subject, Task } from './task.ts';
@@ -20,16 +20,18 @@ const PROCESSES = 2;
 const WRITERS = 5;
 const READERS = 20;
 const PAUSE = 75;
+const KEYS = Array.from({ length: PROCESSES * WRITERS }, (_, index) =>
+  keysOf(Math.floor(index / WRITERS), index % WRITERS),
+).flat();
 /** Connections that are still open so long after the last ORM was closed are held, in ms. */
 const LAST_CONNECTION = 2_000;
 
 /** Runs a scenario under load, and judges what the processes have seen. */
 export async function run(scenario: Scenario, subject: Subject, world: World): Promise<Figures> {
   const folder = mkdtempSync(join(tmpdir(), 'mikrokit-faults-'));
-  const database = `faults_${randomBytes(8).toString('hex')}`;
+  const database = await createRegisters(world, KEYS);
   const load = new Load();
   try {
-    await createTables(world, database);
     const journals = Array.from({ length: PROCESSES }, (_, worker) => join(folder, `${worker}.jsonl`));
     await load.start(
       journals.map((journal, worker): Task => ({
@@ -78,21 +80,6 @@ export async function run(scenario: Scenario, subject: Subject, world: World): P
       await world.cluster.dropDatabase(database);
     }
   }
-}
-
-async function createTables(world: World, database: string): Promise<void> {
-  await world.cluster.createDatabase(database);
-  const { server } = world.primary;
-  await server.query(TABLES, [], database);
-  const keys = Array.from({ length: PROCESSES * WRITERS }, (_, index) =>
-    keysOf(Math.floor(index / WRITERS), index % WRITERS),
-  ).flat();
-  await server.query(`insert into register select unnest($1::int[]), 0, ''`, [keys], database);
-  await world.cluster.caughtUp();
-  // A replica that crashes begins again at its last checkpoint: the tables of an application are older than that.
-  await server.query('checkpoint');
-  await world.cluster.caughtUp();
-  await Promise.all(world.replicas.map(replica => replica.server.query('checkpoint')));
 }
 
 async function connectionsLeft(world: World): Promise<number> {
