@@ -1,3 +1,4 @@
+import { replicaResolver } from '@mikrokit/replica-resolver';
 import { resultCache } from '@mikrokit/result-cache';
 import { openStore } from './cache-store.ts';
 import { cacheTour } from './cache-tour.ts';
@@ -9,7 +10,8 @@ import { HttpServer } from './http.ts';
 import type { Options } from './options.ts';
 import { openBatchingOrm, openOrm, openPlainOrm } from './orm.ts';
 import { Progress } from './progress.ts';
-import { cacheTable, tourTable } from './tour-table.ts';
+import { replicaTour } from './replica-tour.ts';
+import { cacheTable, routeTable, tourTable } from './tour-table.ts';
 import { tour } from './tour.ts';
 
 /** Starts everything, shows the tour and serves. What must be stopped again is added to `cleanup` as soon as it runs. */
@@ -29,7 +31,9 @@ export async function atlas(options: Options, cleanup: Cleanup): Promise<void> {
 
   // More patient than in production: on a busy machine a tour of a cache that is passed by would show nothing.
   const cache = resultCache({ store: store.store, timeout: 1_000 });
-  const orm = openOrm(servers, cache, options.cache);
+  // More patient, too: on a busy machine the replica is not a few but some tens of milliseconds behind.
+  const resolver = replicaResolver({ wait: 500 });
+  const orm = openOrm(servers, cache, resolver, options.cache);
   // With the cache on, what batching does alone has to be measured beside it.
   const batchingOrm = options.cache ? openBatchingOrm(servers) : orm;
   const plainOrm = openPlainOrm(servers);
@@ -41,7 +45,7 @@ export async function atlas(options: Options, cleanup: Cleanup): Promise<void> {
   await servers.caughtUp();
   progress.clear();
   console.log(`${loaded ? 'Data loaded' : 'Data found'}, ready after ${seconds(start)}.`);
-  http.serve(createHandler(orm, servers));
+  http.serve(createHandler(orm));
 
   const tourStart = performance.now();
   const comparisons = await tour(plainOrm, batchingOrm, progress);
@@ -59,6 +63,14 @@ export async function atlas(options: Options, cleanup: Cleanup): Promise<void> {
       console.log(MEMORY_ONLY);
     }
   }
+
+  const replicaStart = performance.now();
+  const routed = await replicaTour({ orm, resolver, servers, cache: options.cache }, progress);
+  console.log(`\nReads and writes with replica-resolver, and where they went (${seconds(replicaStart)})\n`);
+  console.log(routeTable(routed));
+  if (servers.replicas.length === 0) {
+    console.log(NO_REPLICAS);
+  }
   if (!options.once) {
     console.log(welcome(http.url, servers));
   }
@@ -71,6 +83,9 @@ function storeName(url: string | undefined): string {
 const MEMORY_ONLY = `
 REDIS_URL is not set, so the cache is in the memory of this process, and so is the writer: what another process writes,
 memoryStore() cannot know. REDIS_URL=redis://127.0.0.1:6379 npm start shows a second process instead.`;
+
+const NO_REPLICAS = `
+REPLICA_URLS is not set, so the primary answers everything. Without DATABASE_URL Atlas starts a primary and a replica of its own.`;
 
 function welcome(url: string, servers: Servers): string {
   return `

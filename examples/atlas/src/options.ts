@@ -15,7 +15,7 @@ Usage: npm start -- [options]
 
 Environment:
   DATABASE_URL   use this PostgreSQL instead of the embedded one; Atlas keeps to the schema "atlas" in it
-  REPLICA_URLS   its replicas, separated by commas
+  REPLICA_URLS   its replicas, separated by commas; without them the primary answers everything
   REDIS_URL      a Redis that keeps the cache, for all processes; without it each keeps its own in memory
   ATLAS_DATA     where the embedded PostgreSQL keeps its data (default: .atlas in the repository)`;
 

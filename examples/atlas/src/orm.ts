@@ -1,9 +1,10 @@
 import { defineConfig, MikroORM, type Options } from '@mikro-orm/postgresql';
 import { batchLoader } from '@mikrokit/batch-loader';
+import type { ReplicaResolver } from '@mikrokit/replica-resolver';
 import type { ResultCache } from '@mikrokit/result-cache';
 import type { Servers } from './database/servers.ts';
 import { entities } from './entities/index.ts';
-import { SqlLogger } from './sql-log.ts';
+import { replicaName, SqlLogger } from './sql-log.ts';
 
 /** Everything of Atlas lives in this schema, so that it can share a database with other things. */
 export const SCHEMA = 'atlas';
@@ -13,10 +14,10 @@ export const SCHEMA = 'atlas';
  *
  * @param reads whether its reads may be answered from the cache; its writes tell the cache in any case
  */
-export function openOrm(servers: Servers, cache: ResultCache, reads = true): MikroORM {
+export function openOrm(servers: Servers, cache: ResultCache, resolver: ReplicaResolver, reads = true): MikroORM {
   return new MikroORM({
     ...config(servers),
-    extensions: [batchLoader(), cache],
+    extensions: [batchLoader(), cache, resolver],
     ...(reads ? {} : { resultCache: { global: false } }),
   });
 }
@@ -36,7 +37,7 @@ function config({ primary, replicas }: Servers): Options {
     entities,
     schema: SCHEMA,
     clientUrl: primary,
-    replicas: replicas.map(clientUrl => ({ clientUrl })),
+    replicas: replicas.map((clientUrl, i) => ({ name: replicaName(i), clientUrl })),
     // It has been reached already, and asking again would show up among the statements of somebody's first query.
     ensureDatabase: false,
     loggerFactory: SqlLogger.create,

@@ -1,4 +1,5 @@
 // A process of its own, with an ORM of its own: the other instance of Atlas that the cache tour writes with.
+import { replicaResolver } from '@mikrokit/replica-resolver';
 import { resultCache } from '@mikrokit/result-cache';
 import { openStore, type OpenStore } from './cache-store.ts';
 import type { Servers } from './database/servers.ts';
@@ -33,7 +34,7 @@ process.once('disconnect', () => {
 async function open({ primary, redisUrl }: Setup): Promise<string> {
   store = await openStore(redisUrl);
   const servers: Servers = { primary, replicas: [], caughtUp: async () => {}, stop: async () => {} };
-  orm = openOrm(servers, resultCache({ store: store.store }));
+  orm = openOrm(servers, resultCache({ store: store.store }), replicaResolver());
   return 'open';
 }
 

@@ -4,10 +4,17 @@ import { DefaultLogger, type LogContext, type LoggerOptions } from '@mikro-orm/p
 /** One statement, as PostgreSQL got it but for the values. */
 export interface Statement {
   sql: string;
-  /** Which server answered. */
+  /** Which server answered, not which was asked for. */
   via: 'primary' | 'replica';
   /** Milliseconds, whole ones: MikroORM measures no finer. */
   took: number;
+}
+
+const REPLICA = /^replica-\d+$/;
+
+/** How replicas are called in MikroORM's config: by its name one tells which server answered. */
+export function replicaName(index: number): string {
+  return `replica-${index + 1}`;
 }
 
 const current = new AsyncLocalStorage<Statement[]>();
@@ -27,7 +34,7 @@ export class SqlLogger extends DefaultLogger {
   override logQuery(context: { query: string } & LogContext): void {
     current.getStore()?.push({
       sql: shorten(context.query),
-      via: context.connection?.type === 'read' ? 'replica' : 'primary',
+      via: REPLICA.test(context.connection?.name ?? '') ? 'replica' : 'primary',
       took: context['took'] ?? 0,
     });
     super.logQuery(context);

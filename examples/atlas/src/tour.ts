@@ -71,7 +71,7 @@ async function run(
   orm: MikroORM,
   query: NamedQuery,
 ): Promise<{ answer: unknown; statements: number; ms: number }> {
-  const contextValue: Context = { em: orm.em.fork(), written: async () => {} };
+  const contextValue: Context = { em: orm.em.fork() };
   const start = performance.now();
   const { result, statements } = await recordSql(() =>
     graphql({ schema: schemaToUse, source: query.document, contextValue }),

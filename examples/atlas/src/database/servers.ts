@@ -1,4 +1,5 @@
 import { startCluster, type Cluster } from '@mikrokit-dev/test/harness/postgres.ts';
+import type { PgNode } from '@mikrokit-dev/test/harness/pg-node.ts';
 import { AtlasError } from '../errors.ts';
 import type { Options } from '../options.ts';
 
@@ -11,12 +12,23 @@ export interface Servers {
   readonly primary: string;
   readonly replicas: readonly string[];
   /**
-   * Resolves when the replicas have what the primary has by now, so that the next read, which goes to a replica, sees it.
-   * Gives up after a while: a replica that is down must not stop anyone from writing.
+   * Resolves when the replicas have what the primary has by now, for reads of an ORM without the resolver. Gives up after a
+   * while: a replica that is down must not stop anyone.
    */
   caughtUp(): Promise<void>;
+  /** A replica to try out a failure on. One's own servers have none: nobody but their owner stops them. */
+  readonly expendable?: Expendable;
   /** Stops what was started for Atlas; servers of one's own go on. */
   stop(): Promise<void>;
+}
+
+/** A replica that may be killed. */
+export interface Expendable {
+  readonly name: string;
+  /** As a crash does it, SIGKILL; resolves when it is dead. */
+  kill(): Promise<void>;
+  /** Resolves when it accepts connections again. */
+  start(): Promise<void>;
 }
 
 /** The servers named by the environment, or an embedded primary with one replica. */
@@ -35,11 +47,19 @@ async function startEmbedded(dataDir: string, log: (message: string) => void): P
   if ((await cluster.primary.query('select from pg_database where datname = $1', [DATABASE])).length === 0) {
     await cluster.createDatabase(DATABASE);
   }
-  return servers(
-    cluster,
-    cluster.primary.url(DATABASE),
-    cluster.replicas.map(replica => replica.url(DATABASE)),
-  );
+  const [replica] = cluster.replicas;
+  return {
+    ...servers(
+      cluster,
+      cluster.primary.url(DATABASE),
+      cluster.replicas.map(each => each.url(DATABASE)),
+    ),
+    ...(replica && { expendable: expendable(replica) }),
+  };
+}
+
+function expendable(replica: PgNode): Expendable {
+  return { name: replica.name, kill: () => replica.signal('SIGKILL'), start: () => replica.start() };
 }
 
 /** Connects to each server once, so that a wrong address is one clear line now and not a failing query later. */

@@ -4,6 +4,4 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 export interface Context {
   /** A fork of this request's own: its entities, and its batches, are shared with no other request. */
   em: EntityManager;
-  /** Resolves when what has been written so far can be read everywhere. */
-  written(): Promise<void>;
 }

@@ -3,7 +3,6 @@ import { GraphQLError, type ExecutionResult } from 'graphql';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { createYoga, maskError, type Plugin } from 'graphql-yoga';
 import { BatchLoaderError } from '@mikrokit/batch-loader';
-import type { Servers } from '../database/servers.ts';
 import { ADD_VISIT, QUERIES } from '../queries.ts';
 import { recordSql } from '../sql-log.ts';
 import type { Context } from './context.ts';
@@ -12,7 +11,7 @@ import { schema } from './schema.ts';
 export const ENDPOINT = '/graphql';
 
 /** Answers GraphQL, and shows GraphiQL to a browser. */
-export function createHandler(orm: MikroORM, servers: Servers): RequestListener {
+export function createHandler(orm: MikroORM): RequestListener {
   const yoga = createYoga<object, Context>({
     schema,
     graphqlEndpoint: ENDPOINT,
@@ -21,7 +20,7 @@ export function createHandler(orm: MikroORM, servers: Servers): RequestListener 
     // The page is on the same address: no other site has any business here.
     cors: false,
     maskedErrors: { maskError: (error, message) => clientError(error) ?? maskError(error, message) },
-    context: () => ({ em: orm.em.fork(), written: servers.caughtUp }),
+    context: () => ({ em: orm.em.fork() }),
     graphiql: { title: 'Atlas', defaultQuery: QUERIES[0]!.document, defaultTabs: [...QUERIES, addVisit].map(tab) },
     // The page that Yoga has by default loads its scripts from a CDN; this one carries them. Nine megabytes, so it is
     // read when the first browser comes.
