@@ -7,6 +7,26 @@ export const expectedNames: Readonly<Record<string, Readonly<Record<string, read
     '.': ['batchLoader', 'batch', 'Page', 'BatchLoaderError', 'OptionsError'],
     './graphql': ['hints', 'relation', 'connection', 'aggregate', 'resolveReference'],
   },
+  'replica-resolver': {
+    '.': [
+      'replicaResolver',
+      'redisTokenStore',
+      'OptionsError',
+      'ReplicaResolverError',
+      'CommitOutcomeUnknownError',
+      'TokenStoreError',
+    ],
+    './http': [
+      'nodeTokens',
+      'expressTokens',
+      'fastifyTokens',
+      'honoTokens',
+      'yogaTokens',
+      'fetchTokens',
+      'readToken',
+      'tokenHeaders',
+    ],
+  },
   'result-cache': {
     '.': [
       'resultCache',
@@ -26,6 +46,7 @@ export const expectedNames: Readonly<Record<string, Readonly<Record<string, read
 /** The runtime dependencies of each package, each a decision: well kept, small, and better at its job than code of ours. */
 export const expectedDependencies: Readonly<Record<string, readonly string[]>> = {
   'batch-loader': [],
+  'replica-resolver': [],
   'result-cache': [
     // What is used longest ago goes first, bounded in bytes.
     'lru-cache',
