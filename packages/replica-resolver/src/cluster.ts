@@ -12,6 +12,7 @@ import { Positions } from './positions.ts';
 import type { Observation } from './probe.ts';
 import { PrimaryWaiters } from './primary-waiters.ts';
 import { clusterDigest } from './token-text.ts';
+import { WriteLease } from './write-lease.ts';
 
 /** Tells what happens. */
 export type Emit = <Name extends keyof ResolverEvents>(name: Name, event: ResolverEvents[Name]) => void;
@@ -476,7 +477,12 @@ export class Cluster {
     if (health.state !== before.state) {
       this.#emit('node.state', { node: node.name, from: before.state, to: health.state, why: health.why });
       if (health.state === 'down' || health.state === 'fenced') {
-        node.pool.reset(health.why);
+        if (node === this.#primary && health.state === 'down') {
+          // It may be slow rather than gone, and transactions cannot be begun again elsewhere: until there is another primary.
+          node.pool.reset(health.why, client => client.lease instanceof WriteLease);
+        } else {
+          node.pool.reset(health.why);
+        }
         if (node === this.#primary) {
           this.#lose(node, health.why);
         }

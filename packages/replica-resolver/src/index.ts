@@ -9,7 +9,7 @@ export type { ResolverEvents, TokenRejection } from './events.ts';
 export type { RouteEvent, RouteReason } from './route-channel.ts';
 export type { DnsTopology, NodeOptions, PoolOptions, ReplicaResolverOptions, TopologyNode } from './options.ts';
 export { replicaResolver } from './replica-resolver.ts';
-export { redisTokenStore } from './redis-token-store.ts';
+export { redisTokenStore, type RedisTokenStoreOptions, type TokenRedis } from './redis-token-store.ts';
 export type { Candidate, Strategy } from './selection.ts';
 export { type TokenStore, TokenStoreError } from './token-store.ts';
 export type { NodeState } from './node-state.ts';

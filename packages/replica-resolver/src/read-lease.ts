@@ -15,14 +15,17 @@ export class NotCaughtUp extends Error {
   }
 }
 
-/** Works on either kind of server, so that it does not matter who is what by now. */
-const COLUMNS = `case when pg_is_in_recovery() then pg_last_wal_replay_lsn() end::text as lsn, ${SERVER} as server`;
-const REPLAYED: Statement = { text: `select ${COLUMNS}` };
+/** A primary says nothing, or where it stopped to be a standby: both are less than what it is asked for. */
+const LSN = 'pg_last_wal_replay_lsn()::text as lsn';
+const REPLAYED: Statement = { text: `select ${LSN}, ${SERVER} as server` };
 /**
  * Before a read in the same text. Texts are one transaction: where it is not `read committed`, its one snapshot is older
  * than this position, which then says nothing.
  */
-const REPLAYED_BEFORE = `select ${COLUMNS}, current_setting('transaction_isolation') as isolation`;
+const ISOLATION = `current_setting('transaction_isolation') as isolation`;
+const REPLAYED_BEFORE = `select ${LSN}, ${ISOLATION}`;
+/** The first time on a connection. */
+const REPLAYED_AND_SERVER_BEFORE = `select ${LSN}, ${ISOLATION}, ${SERVER} as server`;
 const POSITION: Statement = {
   text: 'select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end::text as lsn',
 };
@@ -99,7 +102,10 @@ export class ReadLease implements Lease {
   /** The question and the statement in one message. */
   async #joined(client: LeasedClient, statement: Statement, floor: Lsn): Promise<StatementResult> {
     const askedAt = performance.now();
-    const { results, error } = await client.sendJoined([REPLAYED_BEFORE, statement.text]);
+    const { results, error } = await client.sendJoined([
+      client.server === undefined ? REPLAYED_AND_SERVER_BEFORE : REPLAYED_BEFORE,
+      statement.text,
+    ]);
     const [position, result] = results;
     if (position === undefined) {
       throw error as Error;
@@ -180,9 +186,9 @@ function note(client: LeasedClient, result: StatementResult, askedAt: number): v
   const server = result.rows[0]?.['server'];
   if (typeof server === 'string') {
     client.server = server;
-    if (position !== undefined) {
-      client.replayed?.note(server, position, askedAt);
-    }
+  }
+  if (position !== undefined && client.server !== undefined) {
+    client.replayed?.note(client.server, position, askedAt);
   }
 }
 

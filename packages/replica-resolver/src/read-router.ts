@@ -106,8 +106,9 @@ export class ReadRouter {
     let primaryBecause: RouteReason | undefined =
       read.text !== undefined && this.#learned.has(read.text) ? 'primary-learned' : undefined;
     let retriesLeft = this.#options.retries;
+    let last = false;
     for (let number = 1; ; number++) {
-      const attempt = await this.#choose(read, tried, primaryBecause);
+      const attempt = await this.#choose(read, tried, primaryBecause, last);
       try {
         const result = await send(attempt);
         this.#answered(read, attempt, number, began);
@@ -133,12 +134,16 @@ export class ReadRouter {
         if (
           verdict.action === 'surface' ||
           retriesLeft === 0 ||
-          performance.now() - began > this.#options.readDeadline ||
-          !this.#retries.take()
+          performance.now() - began > this.#options.readDeadline
         ) {
           throw error;
         }
         retriesLeft--;
+        // A node that is down gets no more of them: that is no storm. The last one is for the server that is surest.
+        last = retriesLeft === 0 || !(node.health.state === 'down' || this.#retries.take());
+        if (last) {
+          retriesLeft = 0;
+        }
         primaryBecause = verdict.action === 'primary' ? 'primary-refused' : undefined;
         if (!onPrimary) {
           tried.push(node);
@@ -155,7 +160,13 @@ export class ReadRouter {
     }
   }
 
-  async #choose(read: Read, tried: readonly Node[], primaryBecause: RouteReason | undefined): Promise<ReadAttempt> {
+  /** @param last no other attempt follows: the primary, if there is one */
+  async #choose(
+    read: Read,
+    tried: readonly Node[],
+    primaryBecause: RouteReason | undefined,
+    last: boolean,
+  ): Promise<ReadAttempt> {
     if (primaryBecause !== undefined) {
       return await this.#onPrimary(read, primaryBecause, false);
     }
@@ -170,9 +181,13 @@ export class ReadRouter {
     }
     const { floor } = needs;
     const candidates: Node[] = [];
-    for (const node of this.#cluster.servable) {
+    for (const node of last && this.#cluster.primary !== undefined ? [] : this.#cluster.servable) {
       if (!tried.includes(node)) {
-        node.caughtUp = floor === undefined ? undefined : node.replayed.latest >= floor;
+        // One that keeps up will have it in time: to prefer the one that is known to would send all reads to it.
+        node.caughtUp =
+          floor === undefined
+            ? undefined
+            : node.replayed.latest >= floor || (node.lag !== undefined && node.lag <= this.#options.wait);
         candidates.push(node);
       }
     }

@@ -1,6 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { MikroORM } from '@mikro-orm/core';
 import type {} from './augmentation.ts';
-import type { Cluster } from './cluster.ts';
+import type { Cluster, Emit } from './cluster.ts';
 import type { Consistency } from './consistency.ts';
 import { OptionsError, ReplicaResolverError } from './errors.ts';
 import type { ResolverEvents } from './events.ts';
@@ -44,6 +45,8 @@ class Resolver implements ReplicaResolver {
   #routed: RoutedOrm | undefined;
   #topology: Topology | undefined;
   readonly #drained = new Set<string>();
+  /** What goes on for as long as the ORM is no part of the request that happens to be the first. */
+  readonly #outside: <T>(fn: () => T) => T = AsyncLocalStorage.snapshot();
 
   constructor(options: ResolvedOptions) {
     this.#options = options;
@@ -107,7 +110,7 @@ class Resolver implements ReplicaResolver {
   }
 
   advance(token: string | null | undefined): void {
-    this.#advance(this.#sessions.current, token);
+    this.#advance(this.#sessions.current, token, true);
   }
 
   snapshot(): Snapshot {
@@ -159,13 +162,10 @@ class Resolver implements ReplicaResolver {
         throw notRegistered();
       }
       const specs = this.#seam.specs(this.#options);
-      const routed = new RoutedOrm(specs.configured(), this.#options, this.#sessions, (name, event) =>
-        this.#events.emit(name, event),
-      );
+      const emit: Emit = (name, event) => this.#events.emit(name, event);
+      const routed = this.#outside(() => new RoutedOrm(specs.configured(), this.#options, this.#sessions, emit));
       this.#routed = routed;
-      this.#topology = Topology.start(this.#options, routed.cluster, specs, (name, event) =>
-        this.#events.emit(name, event),
-      );
+      this.#topology = this.#outside(() => Topology.start(this.#options, routed.cluster, specs, emit));
       this.#drained.forEach(name => {
         const node = routed.cluster.node(name);
         if (node !== undefined) {
@@ -202,7 +202,7 @@ class Resolver implements ReplicaResolver {
     use(cluster);
   }
 
-  #advance(session: Session, text: unknown): void {
+  #advance(session: Session, text: unknown, written = false): void {
     if (text === undefined || text === null || text === '') {
       return;
     }
@@ -215,6 +215,8 @@ class Resolver implements ReplicaResolver {
     });
     if ('rejected' in decoded) {
       this.#events.emit('token.rejected', { why: decoded.rejected });
+    } else if (written) {
+      session.received(decoded.token);
     } else {
       session.advance(decoded.token);
     }

@@ -29,7 +29,7 @@ export interface ReplicaResolver {
    * sees it. `undefined` when it has written nothing and was given nothing.
    */
   token(): string | undefined;
-  /** Whether this session has written since it began. */
+  /** Whether this session has written since it began, or was told by `advance()` of somebody who has. */
   wrote(): boolean;
   /** Takes over a token in the middle of a session, e.g. one that came back from another service. */
   advance(token: string | null | undefined): void;

@@ -56,6 +56,14 @@ export class Session {
     this.#token = mergeTokens(this.#token, token);
   }
 
+  /** A token of somebody who has written for this session elsewhere. */
+  received(token: Token): void {
+    this.advance(token);
+    this.#wrote = true;
+    void this.publish?.();
+    this.#outer?.received(token);
+  }
+
   forgetToken(): void {
     this.#token = undefined;
   }

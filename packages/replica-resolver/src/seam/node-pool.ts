@@ -119,12 +119,15 @@ export class NodePool {
     clients.forEach(client => client.release?.());
   }
 
-  /** Ends every connection, those in use as well, and sends away those who wait. The next `connect()` begins anew. */
-  reset(why: string): void {
+  /**
+   * Ends every connection, those in use as well, and sends away those who wait. The next `connect()` begins anew.
+   * @param keep of those in use: which may go on until they are given back
+   */
+  reset(why: string, keep: (client: NodeClient) => boolean = () => false): void {
     const old = this.#pool;
     this.#pool = this.#create();
     this.#sendAway(why);
-    [...this.#all].forEach(client => client.destroy());
+    [...this.#all].filter(client => !(this.#out.has(client) && keep(client))).forEach(client => client.destroy());
     void old.end().catch(() => undefined);
   }
 
