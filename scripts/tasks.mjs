@@ -29,7 +29,7 @@ export const tasks = {
     run: args => node([programOf('vitest', 'test'), 'run', '--root', 'test', ...args]),
   },
   'test:long': {
-    says: 'the random tests at length, 1 000 000 reads each; MIKROKIT_CASES and MIKROKIT_SEED change that',
+    says: 'the random tests at length, 1 000 000 reads each (MIKROKIT_CASES and MIKROKIT_SEED change that), and the fault suite',
     run: args =>
       node(
         [
@@ -38,6 +38,7 @@ export const tasks = {
           'batch-differential',
           'register-checker',
           'random-application',
+          'replica-resolver/faults',
           '--root',
           'test',
           '--disable-console-intercept',
@@ -45,6 +46,7 @@ export const tasks = {
         ],
         {
           MIKROKIT_CASES: process.env['MIKROKIT_CASES'] ?? '1000000',
+          MIKROKIT_LONG: '1',
           MIKROKIT_SEED: process.env['MIKROKIT_SEED'] ?? String(Date.now() % 2 ** 31),
         },
       ),

@@ -54,6 +54,11 @@ async function timesWritten(key: number, version: number): Promise<number> {
   return Number(row!.count);
 }
 
+/** Connections of all pools that somebody has. */
+function inUse({ resolver }: ExaminedOrm): number {
+  return resolver.snapshot().nodes.reduce((sum, { pool }) => sum + pool.total - pool.idle, 0);
+}
+
 describe('F8 an idle primary, single commits', () => {
   const COMMITS = inForm(2_000, 20_000);
   /** What the issue allows a read to wait for a token, in ms. */
@@ -159,6 +164,8 @@ describe('F16 the connection is cut while a commit is under way', () => {
         await expect(write(examined, key, version)).rejects.toThrow(CommitOutcomeUnknownError);
         expect(proxy.stats.cut).toBe(before + 1);
         expect(await timesWritten(key, version)).toBe(done);
+        // A connection that nobody gives back is missing from the pool for ever.
+        await expect.poll(() => inUse(examined)).toBe(0);
       }
       // And the next one works.
       await write(examined, key, ROUNDS + 1);
@@ -184,6 +191,8 @@ describe('F16 the connection is cut while a commit is under way', () => {
         );
         expect(said).toBe(done === 1 ? 'committed' : 'failed');
         expect(await timesWritten(key, version)).toBe(done);
+        // A connection that nobody gives back is missing from the pool for ever.
+        await expect.poll(() => inUse(examined)).toBe(0);
       }
     },
   );
