@@ -1,3 +1,5 @@
+import './augmentation.ts';
+
 export type { Consistency } from './consistency.ts';
 export {
   CommitOutcomeUnknownError,

@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { MikroORM } from '@mikro-orm/core';
-import type {} from './augmentation.ts';
 import type { Cluster, Emit } from './cluster.ts';
 import type { Consistency } from './consistency.ts';
 import { OptionsError, ReplicaResolverError } from './errors.ts';

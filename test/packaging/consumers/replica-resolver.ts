@@ -48,18 +48,19 @@ const config = defineConfig({
   extensions: [resolver],
 });
 
+/** `consistency` is typed by augmentation, which must reach a consumer as well. */
 export async function cities(): Promise<string[]> {
   const orm = await MikroORM.init(config);
   await resolver.ready();
-  const visits = await orm.em.fork().find(Visit, {}, { orderBy: { id: 'asc' } });
-  const one = await orm.em.fork().findOneOrFail(Visit, 1);
-  const count = await orm.em.fork().count(Visit);
+  const visits = await orm.em.fork().find(Visit, {}, { consistency: { bounded: 1_000 }, orderBy: { id: 'asc' } });
+  const one = await orm.em.fork().findOneOrFail(Visit, 1, { consistency: 'monotonic' });
+  const count = await orm.em.fork().count(Visit, {}, { consistency: 'strong' });
   await orm.close();
   return [...visits, one].slice(0, count).map(visit => visit.city);
 }
 
 // @ts-expect-error a consistency that does not exist is caught by the compiler
-replicaResolver({ consistency: 'weak' });
+export const wrong = (em: EntityManager): Promise<Visit[]> => em.find(Visit, {}, { consistency: 'weak' });
 
 export async function job(em: EntityManager, token: string | undefined): Promise<string | undefined> {
   return await resolver.run({ token, consistency: 'session', key: 'user 7' }, async () => {
