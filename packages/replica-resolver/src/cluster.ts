@@ -44,7 +44,8 @@ export class Cluster {
   #newest: Lsn = 0n;
   #mode: 'lsn' | 'time' = 'lsn';
   #servable: Node[] = [];
-  #hasServed = false;
+  /** Nodes that are first seen while all of them are have nobody to be spared by: no slow start. */
+  #cold = true;
   #refreshedAt = Number.NEGATIVE_INFINITY;
   #splitBrain = '';
   #stopped = false;
@@ -161,6 +162,7 @@ export class Cluster {
     if (!this.#stopped && this.#servable.length === 0) {
       await Promise.all([...this.#nodes.values()].filter(node => node !== this.#primary).map(node => this.wake(node)));
     }
+    this.#cold = false;
   }
 
   async stop(): Promise<void> {
@@ -287,7 +289,7 @@ export class Cluster {
         type: 'beat',
         role: observation.inRecovery ? 'replica' : 'primary',
         lag: this.#mode === 'time' ? 0 : node.lag,
-        cold: !this.#hasServed,
+        cold: this.#cold,
       });
       if (node.health.state === 'warming' || node.health.state === 'up') {
         void node.pool.warm().catch(() => undefined);
@@ -498,7 +500,6 @@ export class Cluster {
     this.#servable = [...this.#nodes.values()].filter(
       node => node !== this.#primary && serves(node.health.state) && node.rejected === undefined && this.#follows(node),
     );
-    this.#hasServed ||= this.#servable.length > 0;
   }
 
   /** Whether a replica is known to be on the primary's timeline: the same position on another one is other data (T3). */

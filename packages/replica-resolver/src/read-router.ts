@@ -107,8 +107,9 @@ export class ReadRouter {
       read.text !== undefined && this.#learned.has(read.text) ? 'primary-learned' : undefined;
     let retriesLeft = this.#options.retries;
     let last = false;
+    let behind = false;
     for (let number = 1; ; number++) {
-      const attempt = await this.#choose(read, tried, primaryBecause, last);
+      const attempt = await this.#choose(read, tried, primaryBecause, last, behind);
       try {
         const result = await send(attempt);
         this.#answered(read, attempt, number, began);
@@ -120,6 +121,7 @@ export class ReadRouter {
         if (error instanceof NotCaughtUp) {
           this.#emit('stale.prevented', { node: node.name, behind: Number(error.behind) });
           tried.push(node);
+          behind = true;
           if (await this.#forged(read)) {
             tried.length = 0;
           }
@@ -160,12 +162,16 @@ export class ReadRouter {
     }
   }
 
-  /** @param last no other attempt follows: the primary, if there is one */
+  /**
+   * @param last no other attempt follows: the primary, if there is one
+   * @param behind a replica has not shown enough
+   */
   async #choose(
     read: Read,
     tried: readonly Node[],
     primaryBecause: RouteReason | undefined,
     last: boolean,
+    behind: boolean,
   ): Promise<ReadAttempt> {
     if (primaryBecause !== undefined) {
       return await this.#onPrimary(read, primaryBecause, false);
@@ -202,7 +208,7 @@ export class ReadRouter {
     if (this.#cluster.primary !== undefined && !this.#cluster.hasReplicas) {
       return await this.#onPrimary(read, 'primary-only', false);
     }
-    return await this.#onPrimary(read, tried.length > 0 ? 'primary-not-caught-up' : 'primary-no-replica', true);
+    return await this.#onPrimary(read, behind ? 'primary-not-caught-up' : 'primary-no-replica', true);
   }
 
   #needs({ consistency, session }: Read): Needs {
