@@ -111,13 +111,27 @@ describe('a token that is handed over', () => {
       expect(await reader.count(text)).toBe(0);
       reader.resolver.advance(token);
       expect(await reader.count(text)).toBe(1);
-      expect(reader.resolver.wrote()).toBe(false);
+      // It was written for this session: whoever asked for it has to hear of it.
+      expect(reader.resolver.wrote()).toBe(true);
       for (const nothing of [undefined, null, '']) {
         reader.resolver.advance(nothing);
       }
       expect(reader.resolver.token()).toBe(token);
     });
     expect(reader.heard('token.rejected')).toEqual([]);
+  });
+
+  test('advance() in an inner scope: the outer sees it, too; what is rejected was not written', async () => {
+    const { writer, reader } = await two();
+    await notes.pause(notes.one);
+    const { text, token } = await write(writer);
+    await reader.resolver.run({}, async () => {
+      reader.resolver.advance('nonsense');
+      expect(reader.resolver.wrote()).toBe(false);
+      reader.resolver.run({}, () => reader.resolver.advance(token));
+      expect(reader.resolver.wrote()).toBe(true);
+      expect(await reader.count(text)).toBe(1);
+    });
   });
 
   test('nothing was written: there is none', async () => {
