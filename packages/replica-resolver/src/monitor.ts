@@ -55,9 +55,8 @@ export class Monitor {
   }
 
   async #beat(): Promise<void> {
-    const at = performance.now();
     try {
-      const row = await within(this.#hooks.timeout(), () => this.#ask());
+      const { row, at } = await within(this.#hooks.timeout(), () => this.#ask());
       if (!this.#stopped) {
         this.#hooks.observed(observationOf(row), performance.now() - at, at);
       }
@@ -69,22 +68,24 @@ export class Monitor {
     }
   }
 
-  async #ask(): Promise<Record<string, unknown>> {
+  async #ask(): Promise<{ row: Record<string, unknown>; at: number }> {
     this.#connection ??= this.#hooks.openProbe(() => {
       // The server has ended it: it may be gone, and somebody should look.
       this.#drop();
       void this.wake();
     });
     const connection = this.#connection;
+    await connection.connected();
+    const at = performance.now();
     try {
-      return await connection.ask(this.#text);
+      return { row: await connection.ask(this.#text), at };
     } catch (error) {
       if (this.#text === PLAIN_PROBE || !cannotTell(error)) {
         throw error;
       }
       this.#text = PLAIN_PROBE;
       this.#hooks.cannotTell(error);
-      return await connection.ask(this.#text);
+      return { row: await connection.ask(this.#text), at };
     }
   }
 

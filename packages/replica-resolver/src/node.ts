@@ -7,7 +7,8 @@ import type { Candidate } from './selection.ts';
 
 /** A connection of its own for probes, outside every pool: a full pool says nothing of a server. */
 export interface ProbeConnection {
-  /** Connects if need be, and asks. */
+  /** Resolves when it is connected. */
+  connected(): Promise<void>;
   ask(text: string): Promise<Record<string, unknown>>;
   close(): void;
 }
@@ -27,7 +28,8 @@ export interface NodeSpec {
   openProbe(lost: () => void): ProbeConnection;
 }
 
-const RTT_SHARE = 0.2;
+/** Of so many probes the median counts: one that was slow says nothing of the way. */
+const PROBES = 5;
 
 /** A server, and what is known of it now. */
 export class Node implements Candidate {
@@ -35,6 +37,7 @@ export class Node implements Candidate {
   readonly pool: NodePool;
   readonly replayed: Replayed = new Replayed();
   readonly #settings: NodeSettings;
+  readonly #rtts: number[] = [];
   health: NodeHealth;
   observation: Observation | undefined;
   /** What it has replayed or written at the last beat, normalised. */
@@ -79,8 +82,13 @@ export class Node implements Candidate {
     return this.health.state === 'warming' ? rampOf(this.health, performance.now(), this.#settings) : 1;
   }
 
-  /** Takes the round trip of a probe into account, in ms (EWMA). */
+  /** Takes the round trip of a probe into account, in ms. */
   measured(rtt: number): void {
-    this.rtt = this.rtt === undefined ? rtt : this.rtt + RTT_SHARE * (rtt - this.rtt);
+    this.#rtts.push(rtt);
+    if (this.#rtts.length > PROBES) {
+      this.#rtts.shift();
+    }
+    const sorted = this.#rtts.toSorted((a, b) => a - b);
+    this.rtt = sorted[Math.floor((sorted.length - 1) / 2)];
   }
 }

@@ -128,6 +128,21 @@ export type ResolvedOptions = { readonly [Name in keyof Filled]-?: NonNullable<F
 
 const DAY = 86_400_000;
 
+/** What pools are where nothing is said. */
+export const REPLICA_POOL: Readonly<Record<keyof PoolOptions, number>> = {
+  max: 10,
+  min: 0,
+  connectionTimeoutMillis: 1_000,
+  acquireTimeoutMillis: 1_000,
+  idleTimeoutMillis: 30_000,
+  maxLifetimeSeconds: 1_800,
+};
+export const PRIMARY_POOL: Readonly<Record<keyof PoolOptions, number>> = {
+  ...REPLICA_POOL,
+  connectionTimeoutMillis: 3_000,
+  acquireTimeoutMillis: 30_000,
+};
+
 /** @throws OptionsError naming the first option that cannot be what was meant */
 export function resolveOptions(options: ReplicaResolverOptions = {}): ResolvedOptions {
   if (!isObject(options)) {
@@ -154,7 +169,7 @@ export function resolveOptions(options: ReplicaResolverOptions = {}): ResolvedOp
   }
   const topology = checkTopology(options.topology);
   return {
-    consistency: checkConsistency('consistency', options.consistency ?? 'session'),
+    consistency: checkConsistency('consistency', options.consistency === undefined ? 'session' : options.consistency),
     maxLag,
     heartbeat: ms('heartbeat', 1_000, 10, 60_000),
     probeTimeout: ms('probeTimeout', 1_000, 10, 60_000),
@@ -237,6 +252,7 @@ export function checkPool(option: string, value: unknown): PoolOptions {
   if (value === undefined) {
     return {};
   }
+  const defaults = option === 'primaryPool' ? PRIMARY_POOL : REPLICA_POOL;
   const limits: Record<keyof PoolOptions, readonly [least: number, most: number]> = {
     max: [1, 10_000],
     min: [0, 10_000],
@@ -249,7 +265,7 @@ export function checkPool(option: string, value: unknown): PoolOptions {
     throw wrong(option, `takes an object of ${Object.keys(limits).join(', ')}`, value, 'Pass { max: 10 }.');
   }
   for (const [name, setting] of Object.entries(value)) {
-    const limit = limits[name as keyof PoolOptions];
+    const limit = Object.hasOwn(limits, name) ? limits[name as keyof PoolOptions] : undefined;
     if (limit === undefined) {
       throw wrong(
         `${option}.${name}`,
@@ -259,7 +275,13 @@ export function checkPool(option: string, value: unknown): PoolOptions {
       );
     }
     if (setting !== undefined) {
-      number(`${option}.${name}`, setting, 0, ...limit, name.endsWith('Millis') ? 'ms' : '');
+      number(
+        `${option}.${name}`,
+        setting,
+        defaults[name as keyof PoolOptions],
+        ...limit,
+        name.endsWith('Millis') ? 'ms' : '',
+      );
     }
   }
   const { min = 0, max = 10 } = value as PoolOptions;

@@ -42,6 +42,8 @@ export interface ReadNeeds {
   readonly floor: Lsn | undefined;
   /** How long to wait for that, in ms. */
   readonly wait: number;
+  /** It is unlikely that it has: to be asked first, so that a long read is not made for nothing. @default false */
+  readonly unlikely?: boolean;
   /** Ask what was shown (monotonic reads). */
   readonly tellShown: boolean;
 }
@@ -74,6 +76,10 @@ export class ReadLease implements Lease {
         this.checked = 'known';
       }
       return tellShown ? await this.#andTell(client, statement) : await client.send(statement);
+    }
+    if (this.#needs.unlikely) {
+      await this.ensure(client);
+      return await this.query(client, statement);
     }
     if (tellShown || statement.values?.length || !PLAIN_READ.test(statement.text)) {
       return await this.#apart(client, statement, floor);

@@ -50,11 +50,11 @@ export function needsOf(
     return { primary: 'primary-pinned' };
   }
   const own = ownWrites(session, cluster, limits, emit);
-  if (consistency === 'session' || 'primary' in own) {
+  if (consistency === 'session' || 'primary' in own || cluster.mode === 'time') {
     return own;
   }
   const { read } = session;
-  if (read === undefined || cluster.mode === 'time') {
+  if (read === undefined) {
     return own.floor === undefined ? TELL : { ...own, tellShown: true };
   }
   if (read.timeline !== cluster.timeline) {

@@ -3,6 +3,7 @@ import type { Consistency } from './consistency.ts';
 import { ReplicaResolverError } from './errors.ts';
 import { judge, type Verdict } from './failures.ts';
 import { FallbackBudget, FallbackRefused } from './fallback-budget.ts';
+import { held } from './held.ts';
 import type { Lease } from './lease.ts';
 import { LearnedWrites } from './learned-writes.ts';
 import type { Node } from './node.ts';
@@ -97,7 +98,7 @@ export class ReadRouter {
     const began = performance.now();
     this.#retries.read();
     if (!this.#started) {
-      await this.#starting;
+      await held(this.#starting);
     }
     if (read.session.pending !== undefined) {
       await read.session.pending;
@@ -179,7 +180,7 @@ export class ReadRouter {
     let needs = this.#needs(read);
     if ('primary' in needs && needs.primary === 'primary-not-caught-up') {
       // Bounded staleness, and no position is new enough: one is asked for.
-      await this.#cluster.refresh();
+      await held(this.#cluster.refresh());
       needs = this.#needs(read);
     }
     if ('primary' in needs) {
@@ -203,7 +204,12 @@ export class ReadRouter {
         floor !== undefined && !node.caughtUp && (node.lag ?? 0) > HOPELESS * Math.max(1, this.#options.wait);
       // One wait for all attempts: the second has had the time of the first.
       const wait = late || tried.length > 0 ? 0 : this.#options.wait;
-      return new ReadAttempt(node, 'replica', new ReadLease({ floor, wait, tellShown: needs.tellShown }), read.ensure);
+      return new ReadAttempt(
+        node,
+        'replica',
+        new ReadLease({ floor, wait, tellShown: needs.tellShown, unlikely: node.caughtUp === false }),
+        read.ensure,
+      );
     }
     if (this.#cluster.primary !== undefined && !this.#cluster.hasReplicas) {
       return await this.#onPrimary(read, 'primary-only', false);
@@ -280,7 +286,7 @@ export class ReadRouter {
     if (typeof consistency === 'object' || token === undefined || token.lsn <= this.#cluster.newest) {
       return false;
     }
-    await this.#cluster.refresh();
+    await held(this.#cluster.refresh());
     if (
       token.timeline === this.#cluster.timeline &&
       this.#cluster.primary !== undefined &&

@@ -5,6 +5,7 @@ import { resolvedOutcome } from './commit-outcome.ts';
 import type { Consistency } from './consistency.ts';
 import { CommitOutcomeUnknownError, ReplicaResolverError } from './errors.ts';
 import { judge } from './failures.ts';
+import { held } from './held.ts';
 import type { Lsn } from './lsn.ts';
 import type { Node, NodeSpec } from './node.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -87,7 +88,7 @@ export class RoutedOrm {
         if (verdict.action !== 're-resolve') {
           throw error;
         }
-        await this.cluster.wakeAll();
+        await held(this.cluster.wakeAll());
       }
     }
   }
@@ -178,7 +179,7 @@ export class RoutedOrm {
 
   async #committed(session: Session, lsn: Lsn | undefined): Promise<void> {
     if (lsn !== undefined && this.cluster.id === undefined && this.cluster.mode === 'lsn') {
-      await this.starting;
+      await held(this.starting);
     }
     const token = lsn === undefined ? undefined : this.cluster.committed(lsn);
     if (token !== undefined) {

@@ -19,7 +19,7 @@ export interface NodeSnapshot {
   /** The lag is measured against the freshest replica, since the primary does not answer. */
   readonly lagRelative: boolean;
   readonly timeline: number | undefined;
-  /** Round trip of the last probes, in ms (EWMA). */
+  /** Round trip of the last probes, in ms (their median). */
   readonly rtt: number | undefined;
   /** Statements and transactions under way. */
   readonly inFlight: number;

@@ -41,7 +41,7 @@ export class WriteLease implements Lease {
 
   async query(client: LeasedClient, statement: Statement): Promise<StatementResult> {
     const kind = statementKind(statement.text);
-    const inTransaction = client.transactionStatus === 'T' || client.transactionStatus === 'E';
+    const inTransaction = isOpen(client);
     if (inTransaction && kind === 'commit') {
       return await this.#commit(client, statement);
     }
@@ -49,6 +49,10 @@ export class WriteLease implements Lease {
       this.sent = true;
       const result = await client.send(statement);
       this.#note(result);
+      if (!isOpen(client)) {
+        // The text has ended the transaction by itself.
+        await this.#ended(client);
+      }
       return result;
     }
     if (kind === 'control' || kind === 'read') {
@@ -72,8 +76,22 @@ export class WriteLease implements Lease {
       }
       throw error;
     }
+    if (isOpen(client)) {
+      // The text has begun a transaction, which somebody else will commit.
+      this.#note(result);
+      return result;
+    }
     await this.#commits.committed(await lsnOf(position));
     return result;
+  }
+
+  async #ended(client: LeasedClient): Promise<void> {
+    const wrote = this.#wrote || this.#read;
+    this.#wrote = false;
+    this.#read = false;
+    if (wrote) {
+      await this.#commits.committed(await lsnOf(this.#commits.positions ? client.send(POSITION) : undefined));
+    }
   }
 
   /** The most usual commit, in one message with the question behind it. */
@@ -142,10 +160,15 @@ export class WriteLease implements Lease {
         // Of a savepoint, or of everything: what was written before may be gone, and is not looked into.
         continue;
       }
-      this.#read ||= command === 'SELECT';
+      // What a select calls, and what is explained by being run, may write: the server is asked at the commit.
+      this.#read ||= command === 'SELECT' || command === 'EXPLAIN';
       this.#wrote ||= !READING.has(command);
     }
   }
+}
+
+function isOpen({ transactionStatus }: LeasedClient): boolean {
+  return transactionStatus === 'T' || transactionStatus === 'E';
 }
 
 async function lsnOf(answer: Promise<StatementResult> | undefined): Promise<Lsn | undefined> {

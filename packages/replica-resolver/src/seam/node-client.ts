@@ -64,6 +64,9 @@ export function nodeClientClass(
         if (lease !== undefined) {
           lease.sent = true;
         }
+        if (isCursor(config)) {
+          this.#closeWhenLost(config);
+        }
         return super.query(config, values, callback);
       }
       return lease.query(this, { text: config, values: values as readonly unknown[] | undefined });
@@ -130,6 +133,13 @@ export function nodeClientClass(
       return client;
     }
 
+    /** pg-cursor waits for the server to confirm that it is closed, for ever if there is none any more. */
+    #closeWhenLost(cursor: Cursor): void {
+      const close = cursor.close.bind(cursor);
+      const lost = new Promise<void>(resolve => void this.on('end', () => resolve()));
+      cursor.close = () => (this.usable ? Promise.race([close(), lost]) : Promise.resolve());
+    }
+
     async #orDestroy(answer: Promise<StatementResult>): Promise<StatementResult> {
       try {
         return await answer;
@@ -152,6 +162,14 @@ export function nodeClientClass(
     }
   }
   return Client as unknown as PgClientClass;
+}
+
+interface Cursor {
+  close(): Promise<void>;
+}
+
+function isCursor(config: unknown): config is Cursor {
+  return typeof config === 'object' && config !== null && 'close' in config && typeof config.close === 'function';
 }
 
 /** pg-pool keeps the password where a spread does not find it. */

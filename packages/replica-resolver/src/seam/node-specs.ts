@@ -1,7 +1,14 @@
 import type { Connection, MikroORM } from '@mikro-orm/core';
 import { ReplicaResolverError } from '../errors.ts';
 import type { NodeSpec, ProbeConnection } from '../node.ts';
-import type { NodeOptions, PoolOptions, ResolvedOptions, TopologyNode } from '../options.ts';
+import {
+  type NodeOptions,
+  type PoolOptions,
+  PRIMARY_POOL,
+  REPLICA_POOL,
+  type ResolvedOptions,
+  type TopologyNode,
+} from '../options.ts';
 import { nodeClientClass } from './node-client.ts';
 import { NodePool } from './node-pool.ts';
 import type { PgClientClass, PgOptions, PgPool, PgPoolClass } from './pg.ts';
@@ -31,11 +38,6 @@ interface Template {
   readonly pool: PgPool;
   readonly driverOptions: Readonly<Record<string, unknown>>;
 }
-
-/** How long a primary may take to connect, and a statement to get a connection to it, in ms. */
-const PRIMARY_CONNECT = 3_000;
-const PRIMARY_ACQUIRE = 30_000;
-const REPLICA_TIMEOUT = 1_000;
 
 /**
  * The nodes of MikroORM's config, as it stands: read again for each connect, since a connection that is closed forgets its
@@ -88,8 +90,6 @@ export class NodeSpecs {
     const name = replica?.name ?? address;
     const own: NodeOptions = { ...this.#options.nodes[name], ...this.#options.nodes[address], ...found };
     const pool = this.#pool(configured, replica?.pool, driverOptions, own.pool);
-    const connectTimeout =
-      pool.connectionTimeoutMillis ?? (configured === 'primary' ? PRIMARY_CONNECT : REPLICA_TIMEOUT);
     const Client = template.Client;
     const created = driverOptions['onPoolCreated'] as ((pool: PgPool) => void) | undefined;
     return {
@@ -104,13 +104,17 @@ export class NodeSpecs {
           {
             ...options,
             password: options.password,
-            max: pool.max ?? 10,
-            min: pool.min ?? 0,
-            idleTimeoutMillis: pool.idleTimeoutMillis ?? 30_000,
-            maxLifetimeSeconds: pool.maxLifetimeSeconds ?? 1_800,
-            Client: nodeClientClass(Client, { connectTimeout, replayed, roleChanged: changed }),
+            max: pool.max,
+            min: pool.min,
+            idleTimeoutMillis: pool.idleTimeoutMillis,
+            maxLifetimeSeconds: pool.maxLifetimeSeconds,
+            Client: nodeClientClass(Client, {
+              connectTimeout: pool.connectionTimeoutMillis,
+              replayed,
+              roleChanged: changed,
+            }),
           },
-          pool.acquireTimeoutMillis ?? (configured === 'primary' ? PRIMARY_ACQUIRE : REPLICA_TIMEOUT),
+          pool.acquireTimeoutMillis,
           made => created?.(made),
           broken,
         ),
@@ -124,10 +128,18 @@ export class NodeSpecs {
     replica: MikroPool | undefined,
     driverOptions: Readonly<Record<string, unknown>>,
     own: PoolOptions | undefined,
-  ): PoolOptions {
+  ): Readonly<Record<keyof PoolOptions, number>> {
     const main = this.#orm.config.get('pool') as MikroPool | undefined;
     const general = configured === 'primary' ? this.#options.primaryPool : this.#options.pool;
-    return { ...given(main), ...given(general), ...given(replica), ...given(driverOptions), ...given(own) };
+    const defaults = configured === 'primary' ? PRIMARY_POOL : REPLICA_POOL;
+    return {
+      ...defaults,
+      ...given(main),
+      ...given(general),
+      ...given(replica),
+      ...given(driverOptions),
+      ...given(own),
+    };
   }
 }
 
@@ -140,7 +152,7 @@ const POOL_OPTIONS = [
   'maxLifetimeSeconds',
 ] as const;
 
-function given(options: object | undefined): PoolOptions {
+function given(options: object | undefined): Partial<Record<keyof PoolOptions, number>> {
   return Object.fromEntries(
     POOL_OPTIONS.flatMap(name => {
       const value = (options as Record<string, unknown> | undefined)?.[name];
@@ -186,7 +198,7 @@ function openProbe(Client: PgClientClass, options: PgOptions, lost: () => void):
     query_timeout: undefined,
     keepAlive: true,
   });
-  let connecting: Promise<unknown> | undefined;
+  let connecting: Promise<void> | undefined;
   let closed = false;
   client.on('error', () => undefined);
   client.on('end', () => {
@@ -195,9 +207,11 @@ function openProbe(Client: PgClientClass, options: PgOptions, lost: () => void):
     }
   });
   return {
-    async ask(text) {
+    async connected() {
       connecting ??= client.connect().then(() => client.connection.stream.unref?.());
       await connecting;
+    },
+    async ask(text) {
       const { rows } = (await client.query(text)) as { rows: Record<string, unknown>[] };
       return rows[0] ?? {};
     },

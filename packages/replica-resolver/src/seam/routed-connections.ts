@@ -23,6 +23,8 @@ interface BeginOptions {
 /** A connection of MikroORM, as far as it is overridden here. */
 export interface SqlConnection {
   execute(query: unknown, params?: unknown, method?: string, ctx?: unknown, context?: LoggerContext): Promise<never>;
+  readonly options: { name?: string | undefined };
+  logQuery(query: string, context?: QueryContext): void;
   executeQuery(query: string, send: () => Promise<unknown>, context?: QueryContext): Promise<unknown>;
   stream(
     query: unknown,
@@ -54,7 +56,7 @@ export interface ReadTraffic {
  * again, and on what is set there being what the logger is told.
  */
 export function routeReads(connection: SqlConnection, traffic: ReadTraffic): void {
-  const { execute, executeQuery, stream, begin, transactional } = connection;
+  const { execute, executeQuery, stream, begin, transactional, logQuery, options } = connection;
 
   connection.execute = (query, params, method, ctx, context, ...rest: []) =>
     execute.call(connection, query, params, method, ctx, ctx ? context : { ...context, [ROUTED]: true }, ...rest);
@@ -66,6 +68,17 @@ export function routeReads(connection: SqlConnection, traffic: ReadTraffic): voi
     const read = { consistency: context.consistency, text: context.formatted ?? query, ensure: false };
     const routed = (node: string): void => void (context.connection = { type: 'read', name: node });
     return executeQuery.call(connection, query, () => traffic.read(read, routed, send), context);
+  };
+
+  // The log of slow queries is told of the connection's own name, whatever its context says.
+  connection.logQuery = (query, context) => {
+    const { name } = options;
+    options.name = context?.connection?.name ?? name;
+    try {
+      logQuery.call(connection, query, context);
+    } finally {
+      options.name = name;
+    }
   };
 
   connection.stream = async function* (query, params, ctx, context, ...rest) {
