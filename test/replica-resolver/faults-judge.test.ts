@@ -151,6 +151,12 @@ describe('ejected', () => {
     });
   });
 
+  test('is as soon as the process could know, where a connection broke', () => {
+    const lost: Event = { kind: 'lost', at: 1_090, node: 'replica-1' };
+    expect(judged([[lost, node(1_100, 'down')]]).ejectMs).toBe(10);
+    expect(judged([[node(1_080, 'down'), lost]]).ejectMs).toBe(0);
+  });
+
   test('is never while one process keeps it, or takes it back', () => {
     expect(judged([[node(1_100, 'down')], []]).ejectMs).toBe(Infinity);
     expect(judged([[node(1_100, 'down'), node(2_000, 'warming')]]).ejectMs).toBe(Infinity);

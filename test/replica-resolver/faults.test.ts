@@ -30,7 +30,7 @@ function explained(all: readonly Figures[]): string {
 async function passes(scenario: Scenario, world: World): Promise<void> {
   const figures = await run(scenario, 'mikrokit', world);
   runs.push(figures);
-  expect(failuresOf(figures, { ...ALWAYS, ...scenario.passes })).toEqual([]);
+  expect(failuresOf(figures, { ...ALWAYS, ...scenario.passes }), figures.states.join('\n')).toEqual([]);
 }
 
 /** MikroORM alone is only looked at. */

@@ -20,6 +20,8 @@ export interface Figures extends Numbers {
   readonly errors: readonly string[];
   /** The first few reads that were out of date, in words. */
   readonly examples: readonly string[];
+  /** What the processes thought of nodes, in words. */
+  readonly states: readonly string[];
   /** What the scenario has measured itself. */
   readonly measured: Readonly<Record<string, number>>;
 }
@@ -52,7 +54,7 @@ export interface Numbers {
   /** The share of the faulty nodes from 1 s after the fault struck on, and in the first 2 s in which they answer again. */
   readonly onFaulty: number;
   readonly onHealed: number;
-  /** From the fault until the last process gives no more reads to the node. */
+  /** From the fault, or from when its connections break, until the last process gives no more reads to the node. */
   readonly ejectMs: number;
   /** From the fault until the last read begins that fails or takes more than a second. */
   readonly lastHurtMs: number;

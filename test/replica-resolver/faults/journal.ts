@@ -1,7 +1,7 @@
 import { openSync, readFileSync, writeSync } from 'node:fs';
 
 /** What one process has seen, in the order in which it ended. Times are of `clock.ts`. */
-export type Event = ReadEvent | WriteEvent | NodeEvent | PrimaryEvent | BudgetEvent | UnhandledEvent;
+export type Event = ReadEvent | WriteEvent | NodeEvent | LostEvent | PrimaryEvent | BudgetEvent | UnhandledEvent;
 
 export interface ReadEvent {
   readonly kind: 'read';
@@ -39,6 +39,13 @@ export interface NodeEvent {
   readonly from: string;
   readonly to: string;
   readonly why: string;
+}
+
+/** An idle connection to a node was lost: from now on this process can know that something is wrong with it. */
+export interface LostEvent {
+  readonly kind: 'lost';
+  readonly at: number;
+  readonly node: string;
 }
 
 /** The resolver writes to another server. */

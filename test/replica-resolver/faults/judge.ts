@@ -66,7 +66,7 @@ export function judge(facts: Facts): Figures {
     ejectMs:
       healed - fault < SHORT
         ? 0
-        : worst(facts.journals.flatMap(journal => faulty.map(name => leftAt(journal, name, fault, healed) - fault))),
+        : worst(facts.journals.flatMap(journal => faulty.map(name => ejectedAfter(journal, name, fault, healed)))),
     lastHurtMs: worst(
       reads
         .filter(read => during(read.start) && !read.slow && (read.error !== undefined || read.end - read.start > HURT))
@@ -94,6 +94,7 @@ export function judge(facts: Facts): Figures {
     after: percentiles(quick.filter(({ start }) => start >= healed + SETTLED)),
     errors: [...facts.failures, ...mostFrequent(events)],
     examples,
+    states: statesOf(facts),
   };
 }
 
@@ -175,6 +176,25 @@ function leftAt(journal: readonly Event[], node: string, from: number, until: nu
     }
   }
   return left;
+}
+
+/** How long a process gave reads to a node after the fault, or after the process could know: when connections broke. */
+function ejectedAfter(journal: readonly Event[], node: string, fault: number, healed: number): number {
+  const lost = journal.find(event => event.kind === 'lost' && event.node === node && event.at >= fault);
+  const left = leftAt(journal, node, fault, healed);
+  return Math.max(0, left - (lost?.kind === 'lost' ? lost.at : fault));
+}
+
+function statesOf({ journals, moments }: Facts): string[] {
+  const since = moments.fault ?? moments.begun;
+  return journals.flatMap((journal, worker) =>
+    journal
+      .filter(event => event.kind === 'node')
+      .map(
+        ({ at, node, from, to, why }) =>
+          `worker-${worker} ${(at - since).toFixed(0)} ms ${node} ${from} → ${to}: ${why}`,
+      ),
+  );
 }
 
 function changes(journal: readonly Event[], nodes: readonly string[], when: (at: number) => boolean): NodeEvent[] {

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createOrm } from '../../harness/orm-plain.ts';
 import { now } from './clock.ts';
 import { Journal } from './journal.ts';
+import { openLookouts } from './lookouts.ts';
 import { accept, type Office } from './office.ts';
 import { Orders } from './orders.ts';
 import { Pending } from './pending.ts';
@@ -65,6 +66,7 @@ try {
     }
   });
   await examined.ready();
+  const endLookouts = await openLookouts(task.replicaUrls, journal);
   const sampling = setInterval(() => examined.noteBudget(), 20);
   tell({ kind: 'ready' });
   const clients = Promise.all([
@@ -75,6 +77,7 @@ try {
   await told.stop.promise;
   stop.abort();
   clearInterval(sampling);
+  await within(CLOSE, endLookouts());
   await within(LAST_ANSWERS, clients);
   office.pending.giveUp();
   if ((await within(CLOSE, orm.close(true))) === 'late') {
