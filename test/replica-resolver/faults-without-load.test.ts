@@ -234,7 +234,7 @@ describe('F17 a storm of reads and writes that are given up', () => {
 });
 
 describe('F18 a forged token', () => {
-  const READS = inForm(200, 5_000);
+  const READS = inForm(50, 5_000);
   const forgeries = {
     'a terabyte ahead': (token: string) => forged(token, { ahead: 1n << 40n }),
     'as far ahead as can be said': (token: string) => forged(token, { ahead: (1n << 64n) - 1n - positionOf(token) }),

@@ -37,7 +37,8 @@ export const replicaKilled: Scenario = {
     await start(one);
     await stage.lasts(3, 20);
   },
-  passes: { ...UNHARMED, ejectMs: { atMost: 50 } },
+  // Both replicas are alike: half of the reads were its share if there were no ramp.
+  passes: { ...UNHARMED, ejectMs: { atMost: 50 }, onHealed: { atMost: 0.35 } },
 };
 
 export const replicaFrozen: Scenario = {
@@ -48,7 +49,7 @@ export const replicaFrozen: Scenario = {
     const { server } = stage.world.one;
     stage.fault();
     await server.signal('SIGSTOP');
-    await stage.lasts(5, 30);
+    await stage.lasts(4.2, 30);
     stage.healed();
     await server.signal('SIGCONT');
     await stage.lasts(3, 20);
@@ -64,7 +65,7 @@ export const replicaUnreachable: Scenario = {
     const { proxy } = stage.world.one;
     stage.fault();
     await proxy.blackHole();
-    await stage.lasts(5, 30);
+    await stage.lasts(4.2, 30);
     stage.healed();
     await proxy.pass();
     await stage.lasts(3, 20);
@@ -80,7 +81,7 @@ export const replicaSlow: Scenario = {
     const { proxy } = stage.world.one;
     stage.fault();
     await proxy.delay(250);
-    await stage.lasts(5, 30);
+    await stage.lasts(4.2, 30);
     stage.healed();
     await proxy.pass();
     await stage.lasts(2, 10);
@@ -97,7 +98,7 @@ export const replayPaused: Scenario = {
     const { server } = stage.world.one;
     stage.fault();
     await server.query('select pg_wal_replay_pause()');
-    await stage.lasts(5, 60);
+    await stage.lasts(4.2, 60);
     stage.healed();
     await server.query('select pg_wal_replay_resume()');
     await stage.lasts(5.5, 20);
@@ -115,7 +116,7 @@ export const allPaused: Scenario = {
     const { replicas } = stage.world;
     stage.fault();
     await Promise.all(replicas.map(({ server }) => server.query('select pg_wal_replay_pause()')));
-    await stage.lasts(4, 60);
+    await stage.lasts(3.5, 60);
     stage.healed();
     await Promise.all(replicas.map(({ server }) => server.query('select pg_wal_replay_resume()')));
     await stage.lasts(5.5, 20);
@@ -177,10 +178,10 @@ export const promoted: Scenario = {
     await kill(primary);
     await sleep(300);
     await promote(stage, { othersFollow: true });
-    await stage.lasts(4, 20);
+    await stage.lasts(3, 20);
     // It comes back, and thinks that it is the primary still.
     await start(primary);
-    await stage.lasts(4, 20);
+    await stage.lasts(3, 20);
   },
   passes: { resumeMs: { atMost: 2_000 }, failedReads: none },
 };
@@ -192,7 +193,7 @@ export const splitBrain: Scenario = {
   async happens(stage) {
     stage.fault();
     await promote(stage, { othersFollow: false });
-    await stage.lasts(6, 30);
+    await stage.lasts(4.5, 30);
   },
   passes: { detectMs: { atMost: 3_000 }, resumeMs: { atMost: 3_000 }, failedReads: none },
 };
@@ -206,7 +207,7 @@ export const recoveryConflicts: Scenario = {
     const { replicas } = stage.world;
     await Promise.all(replicas.map(({ server }) => configure(server, { max_standby_streaming_delay: '200ms' }, 'now')));
     stage.fault();
-    stage.measured['conflicts'] = await loopConflicts(stage, () => stage.lasts(6, 60));
+    stage.measured['conflicts'] = await loopConflicts(stage, () => stage.lasts(5, 60));
     stage.healed();
     await stage.lasts(1.5, 5);
     await Promise.all(replicas.map(({ server }) => configure(server, { max_standby_streaming_delay: '30s' }, 'now')));
@@ -257,11 +258,12 @@ export const connectionStorm: Scenario = {
     await grabbed.release();
     await stage.lasts(3, 30);
   },
-  // Both replicas are alike: half of the reads were its share if there were no ramp.
-  passes: { ...UNHARMED, onHealed: { atMost: 0.35 }, measured: { grabbed: { atLeast: 100 } } },
+  // Reads that find no place within a second are refused: 500 clients are more than a busy machine may serve, and the
+  // primary has to be spared.
+  passes: { ...UNHARMED, failedReads: {}, measured: { grabbed: { atLeast: 100 } } },
 };
 
-const FLAPS = inForm(4, 30);
+const FLAPS = inForm(3, 30);
 
 export const flapping: Scenario = {
   id: 'F14',
