@@ -1,3 +1,4 @@
+import type { Logger } from '@mikro-orm/core';
 import { type EntityManager, PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { replicaResolver } from '@mikrokit/replica-resolver';
 import { Kysely } from '@mikro-orm/sql';
@@ -217,6 +218,20 @@ describe('loggers', () => {
     await replicated.orm.em.fork().count(Book);
     const [query] = recorder.take();
     expect(query?.name).toBe(`127.0.0.1:${servers.cluster.primary.port}`);
+  });
+
+  test('of slow queries are told which server answered, too', async () => {
+    const told: unknown[] = [];
+    const logger = {
+      logQuery: ({ connection, namespace }) => void told.push([namespace, connection?.type, connection?.name]),
+    } as Partial<Logger>;
+    const replicated = await open({
+      slowQueryThreshold: 20,
+      slowQueryLoggerFactory: () => logger as Logger,
+      replicas: [servers.replicas[0]!],
+    });
+    await replicated.orm.em.fork().execute('select pg_sleep(0.05)', [], { connectionType: 'read' });
+    expect(told).toEqual([['slow-query', 'read', 'replica-1']]);
   });
 });
 

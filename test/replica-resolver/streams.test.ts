@@ -1,5 +1,6 @@
 import { type EntityManager, raw } from '@mikro-orm/postgresql';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { startProxy } from '../harness/proxy.ts';
 import { openReplicated, type Replicated, type ReplicatedOrm } from './fixtures/open-replicated.ts';
 import { Author, Book, entities, fill, gist } from './fixtures/shelf.ts';
 
@@ -122,4 +123,38 @@ test('shows what the session has written, though the replicas do not', async () 
   } finally {
     await servers.resume();
   }
+});
+
+describe('a replica that goes away', () => {
+  test('before the first row: the stream begins again elsewhere', async () => {
+    await using proxy = await startProxy(servers.replicas[0]!.clientUrl);
+    const through = await servers.open({ entities, replicas: [{ name: 'proxied', clientUrl: proxy.url() }] });
+    const retried: unknown[] = [];
+    through.resolver.on('read.retried', ({ from }) => void retried.push(from));
+    for (const at of ['request', 'answer'] as const) {
+      await fork(through).count(Author);
+      proxy.cut('from "author"', at);
+      expect(await idsOf(fork(through).stream(Author, inOrder))).toEqual(all);
+    }
+    expect(retried).toContain('proxied');
+    expect(inFlight(through)).toBe(0);
+  });
+
+  test('after the first row: the reader is told, and gets no row twice', async () => {
+    await using proxy = await startProxy(servers.replicas[0]!.clientUrl);
+    const through = await servers.open({ entities, replicas: [{ name: 'proxied', clientUrl: proxy.url() }] });
+    const ids: number[] = [];
+    const reading = (async () => {
+      for await (const { id } of fork(through).stream(Author, inOrder)) {
+        ids.push(id);
+        if (id === 1) {
+          await proxy.refuse();
+        }
+      }
+    })();
+    await expect(reading).rejects.toThrow(/terminated unexpectedly|ECONNRESET/);
+    expect(ids).toEqual(all.slice(0, ids.length));
+    expect(ids.length).toBeLessThan(MANY);
+    expect(inFlight(through)).toBe(0);
+  });
 });
