@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { backoff } from './backoff.ts';
 import { elect } from './election.ts';
 import { ReplicaResolverError } from './errors.ts';
@@ -19,8 +20,10 @@ export type Emit = <Name extends keyof ResolverEvents>(name: Name, event: Resolv
 
 /** While there is no primary, or a node is not known well, it is looked at so often, in ms. */
 const FAST = 200;
-/** What was promised to be the newest timeline need not be asked for again within this, in ms. */
-const REFRESH = 50;
+/** However many ask, there is a question to the primary only so often, in ms. */
+const REFRESH = 10;
+/** So long after the start all nodes are new: none is spared (no slow start), in ms. */
+const COLD = 5_000;
 
 /** The servers, who of them takes writes, and how far the others are behind. */
 export class Cluster {
@@ -44,8 +47,7 @@ export class Cluster {
   #newest: Lsn = 0n;
   #mode: 'lsn' | 'time' = 'lsn';
   #servable: Node[] = [];
-  /** Nodes that are first seen while all of them are have nobody to be spared by: no slow start. */
-  #cold = true;
+  readonly #startedAt: number = performance.now();
   #refreshedAt = Number.NEGATIVE_INFINITY;
   #splitBrain = '';
   #stopped = false;
@@ -162,7 +164,6 @@ export class Cluster {
     if (!this.#stopped && this.#servable.length === 0) {
       await Promise.all([...this.#nodes.values()].filter(node => node !== this.#primary).map(node => this.wake(node)));
     }
-    this.#cold = false;
   }
 
   async stop(): Promise<void> {
@@ -184,7 +185,7 @@ export class Cluster {
     await Promise.all([...this.#monitors.values()].map(monitor => monitor.wake()));
   }
 
-  /** Asks the primary where it is; many callers are one question, and there are no more than 20 a second. */
+  /** Asks the primary where it is; many callers are one question. */
   async refresh(): Promise<void> {
     const primary = this.#primary;
     if (primary === undefined) {
@@ -196,6 +197,27 @@ export class Cluster {
     }
     this.#refreshedAt = performance.now();
     await this.wake(primary);
+  }
+
+  /**
+   * Looks for a timeline that somebody else knows of.
+   * @returns whether it is known now; `undefined`: not, and not all nodes can be asked
+   */
+  async hasHeardOf(timeline: number): Promise<boolean | undefined> {
+    const deadline = performance.now() + this.#options.writeHold;
+    for (;;) {
+      await this.wakeAll();
+      if ((this.#timeline ?? 0) >= timeline) {
+        return true;
+      }
+      if ([...this.#nodes.values()].every(({ health }) => health.state !== 'down' && health.state !== 'suspect')) {
+        return false;
+      }
+      if (performance.now() >= deadline) {
+        return undefined;
+      }
+      await sleep(FAST / 2);
+    }
   }
 
   /** The primary, or the one that will be it within `writeHold`. @throws ReplicaResolverError NO_PRIMARY */
@@ -258,11 +280,20 @@ export class Cluster {
     if (state === 'down') {
       return Math.max(FAST / 4, probeAt - performance.now());
     }
-    return this.#options.heartbeat * jitter;
+    // One that is about to be too far behind should not be so for long before it is noticed.
+    const share = (node.lag ?? 0) > this.#options.maxLag / 2 ? 0.5 : 1;
+    return this.#options.heartbeat * jitter * share;
   }
 
   #observed(node: Node, observation: Observation, rtt: number, at: number): void {
     const moved = node.observation?.timeline !== observation.timeline;
+    if (node.observation === undefined && node.pool.max >= observation.maxConnections) {
+      this.#emit('warning', {
+        message:
+          `The pool of ${node.name} may hold ${node.pool.max} connections, but its server takes ${observation.maxConnections} ` +
+          'from all processes together, and one is for the probes. Lower max, or raise max_connections.',
+      });
+    }
     node.observation = observation;
     node.measured(rtt);
     if (observation.inRecovery && observation.server !== undefined && observation.lsn !== undefined) {
@@ -289,7 +320,7 @@ export class Cluster {
         type: 'beat',
         role: observation.inRecovery ? 'replica' : 'primary',
         lag: this.#mode === 'time' ? 0 : node.lag,
-        cold: this.#cold,
+        cold: performance.now() - this.#startedAt < COLD,
       });
       if (node.health.state === 'warming' || node.health.state === 'up') {
         void node.pool.warm().catch(() => undefined);

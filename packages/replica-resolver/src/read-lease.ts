@@ -117,7 +117,7 @@ export class ReadLease implements Lease {
       throw error as Error;
     }
     note(client, position, askedAt);
-    if (!shows(client, floor)) {
+    if (!reaches(position, floor)) {
       // Whatever it says, rows or an error of a table that is not there yet, it is too old.
       await this.#waitFor(client, floor);
       return await client.send(statement);
@@ -137,8 +137,9 @@ export class ReadLease implements Lease {
     const [position, answer, after] = client.sendTogether(
       this.#needs.tellShown ? [REPLAYED, statement, POSITION] : [REPLAYED, statement],
     ) as [Promise<StatementResult>, Promise<StatementResult>, Promise<StatementResult>?];
-    note(client, await position, askedAt);
-    if (shows(client, floor)) {
+    const before = await position;
+    note(client, before, askedAt);
+    if (reaches(before, floor)) {
       this.checked = 'asked';
       const result = await answer;
       this.shown = after && positionOf(await after);
@@ -171,6 +172,11 @@ export class ReadLease implements Lease {
     this.shown = positionOf(await after!);
     return result;
   }
+}
+
+/** What was asked with a statement: what others have been told since says nothing of its snapshot. */
+function reaches(result: StatementResult, floor: Lsn): boolean {
+  return (positionOf(result) ?? 0n) >= floor;
 }
 
 function shows(client: LeasedClient, floor: Lsn): boolean {

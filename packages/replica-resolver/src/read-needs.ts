@@ -9,6 +9,8 @@ export type Needs = OnPrimary | OnReplica;
 
 interface OnPrimary {
   readonly primary: RouteReason;
+  /** The session's token is of this timeline, which has begun without this process hearing of it: the primary is another one. */
+  readonly unheardOf?: number;
 }
 
 interface OnReplica {
@@ -111,9 +113,5 @@ function otherTimeline(timeline: number, lsn: Lsn, cluster: Cluster, emit: Emit)
     return { floor: lsn, token: true, tellShown: false };
   }
   emit('token.timeline', { token: timeline, primary: current });
-  if (timeline > current) {
-    // There has been a promotion that this process has not heard of.
-    void cluster.wakeAll();
-  }
-  return { primary: 'primary-timeline' };
+  return timeline > current ? { primary: 'primary-timeline', unheardOf: timeline } : { primary: 'primary-timeline' };
 }

@@ -109,8 +109,21 @@ export class ReadRouter {
     let retriesLeft = this.#options.retries;
     let last = false;
     let behind = false;
+    let full = false;
     for (let number = 1; ; number++) {
-      const attempt = await this.#choose(read, tried, primaryBecause, last, behind);
+      const attempt: ReadAttempt | undefined = await this.#choose(read, tried, primaryBecause, last, behind).catch(
+        (error: unknown) => {
+          // Nothing is wrong but that all are busy: they will not be for ever.
+          if (full && isNoNode(error) && performance.now() - began < this.#options.readDeadline) {
+            return undefined;
+          }
+          throw error;
+        },
+      );
+      if (attempt === undefined) {
+        tried.length = 0;
+        continue;
+      }
       try {
         const result = await send(attempt);
         this.#answered(read, attempt, number, began);
@@ -128,6 +141,7 @@ export class ReadRouter {
           }
           continue;
         }
+        full ||= error instanceof PoolTimeout;
         const verdict = verdictOf(error, attempt.lease, read.kind, role);
         this.#cluster.failed(node, error, verdict);
         if (verdict.learn && read.text !== undefined) {
@@ -184,6 +198,9 @@ export class ReadRouter {
       needs = this.#needs(read);
     }
     if ('primary' in needs) {
+      if (needs.unheardOf !== undefined && !(await this.#hears(read, needs.unheardOf))) {
+        return await this.#choose(read, tried, primaryBecause, last, behind);
+      }
       return await this.#onPrimary(read, needs.primary, false);
     }
     const { floor } = needs;
@@ -215,6 +232,23 @@ export class ReadRouter {
       return await this.#onPrimary(read, 'primary-only', false);
     }
     return await this.#onPrimary(read, behind ? 'primary-not-caught-up' : 'primary-no-replica', true);
+  }
+
+  /**
+   * A token tells of a promotion that this process has not heard of: the primary that it knows is an old one.
+   * @returns whether to go on; otherwise the read has other needs now
+   */
+  async #hears({ session }: Read, timeline: number): Promise<boolean> {
+    const heard = await held(this.#cluster.hasHeardOf(timeline));
+    if (heard === undefined) {
+      throw this.#noNode(undefined);
+    }
+    if (!heard) {
+      // Every node denies it.
+      session.forgetToken();
+      this.#emit('token.rejected', { why: 'future' });
+    }
+    return false;
   }
 
   #needs({ consistency, session }: Read): Needs {
@@ -341,6 +375,10 @@ function verdictOf(error: unknown, lease: Lease, kind: Read['kind'], role: 'prim
   // Of what is open only the beginning is tried here, and that changes nothing.
   const sent = lease.sent && kind !== 'open';
   return judge(error, { phase: sent ? 'sent' : 'connect', work: kind === 'open' ? 'begin' : 'read', role });
+}
+
+function isNoNode(error: unknown): boolean {
+  return error instanceof ReplicaResolverError && error.code === 'NO_ELIGIBLE_NODE';
 }
 
 function after(ms: number): Promise<void> {

@@ -105,6 +105,15 @@ export class NodePool {
         throw new PoolReset('The connection was made to a node that is down by now.');
       }
       this.#out.add(client);
+      // Kysely does not give back a connection whose commit has failed, pg throws when one is given back twice.
+      const { release } = client;
+      let given = false;
+      client.release = error => {
+        if (!given) {
+          given = true;
+          release?.call(client, error);
+        }
+      };
       return client;
     } catch (error) {
       this.#leave();
@@ -155,7 +164,12 @@ export class NodePool {
       // Without a listener an error of a connection that is in use would end the process; its statement fails anyway.
       client.on('error', () => undefined);
       this.#all.add(client as NodeClient);
-      client.on('end', () => this.#all.delete(client as NodeClient));
+      client.on('end', () => {
+        this.#all.delete(client as NodeClient);
+        if (this.#out.has(client as NodeClient)) {
+          client.release?.(true);
+        }
+      });
     });
     pool.on('error', (error: Error) => {
       if (pool === this.#pool) {
