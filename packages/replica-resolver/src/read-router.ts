@@ -130,7 +130,7 @@ export class ReadRouter {
         return result;
       } catch (error) {
         attempt.lease.released?.();
-        const { node } = attempt;
+        const node: Node = attempt.node;
         const role = node === this.#cluster.primary ? 'primary' : 'replica';
         if (error instanceof NotCaughtUp) {
           this.#emit('stale.prevented', { node: node.name, behind: Number(error.behind) });
