@@ -52,7 +52,9 @@ describe('a fault that heals', () => {
   for (const scenario of Object.values(healing)) {
     const { id, title } = scenario;
     test(`${id} ${title}`, { timeout: TIMEOUT }, () => passes(scenario, world));
-    test.runIf(PLAIN)(`${id} ${title}: MikroORM alone`, { timeout: TIMEOUT }, () => compares(scenario, world));
+    if (PLAIN) {
+      test(`${id} ${title}: MikroORM alone`, { timeout: TIMEOUT }, () => compares(scenario, world));
+    }
   }
 });
 
@@ -60,8 +62,8 @@ describe('a promotion', () => {
   for (const scenario of [promoted, splitBrain]) {
     const { id, title } = scenario;
     test(`${id} ${title}`, { timeout: TIMEOUT }, async () => passes(scenario, await World.open()));
-    test.runIf(PLAIN)(`${id} ${title}: MikroORM alone`, { timeout: TIMEOUT }, async () =>
-      compares(scenario, await World.open()),
-    );
+    if (PLAIN) {
+      test(`${id} ${title}: MikroORM alone`, { timeout: TIMEOUT }, async () => compares(scenario, await World.open()));
+    }
   }
 });

@@ -96,9 +96,8 @@ describe.each(Object.entries(SERVERS))('%s', (name, start) => {
   });
 
   // Without a framework it is the listener's own error, as any other that it throws.
-  test.skipIf(name === 'node:http' || name === 'fetch')(
-    'a key that throws fails the request, not the server',
-    async () => {
+  if (name !== 'node:http' && name !== 'fetch') {
+    test('a key that throws fails the request, not the server', async () => {
       let failing = true;
       const other = await start(scriptedResolver(), {
         key: () => {
@@ -112,6 +111,6 @@ describe.each(Object.entries(SERVERS))('%s', (name, start) => {
       expect((await other.read()).status).toBe(500);
       failing = false;
       expect((await other.read()).status).toBe(200);
-    },
-  );
+    });
+  }
 });
