@@ -125,12 +125,13 @@ describe('acquireTimeoutMillis', () => {
         strategy: (candidates: readonly Candidate[]) => candidates.find(({ name }) => name === 'replica-1'),
       },
     });
-    const sleeping = sleepOn(replicated, 'read', 1);
+    let slept = false;
+    const sleeping = sleepOn(replicated, 'read', 1).then(() => (slept = true));
     await until(async () => (await connections(replicated.name)).length === 1);
     const began = performance.now();
     expect(await whoReads(replicated)).toBe('replica-2');
     expect(performance.now() - began).toBeGreaterThanOrEqual(95);
-    expect(performance.now() - began).toBeLessThan(800);
+    expect(slept).toBe(false);
     await sleeping;
     expect(await whoReads(replicated)).toBe('replica-1');
     expect(replicated.resolver.snapshot().nodes.every(({ state }) => state !== 'down')).toBe(true);
