@@ -160,9 +160,12 @@ export class Cluster {
   /** Begins to look. Resolves when each node has answered or failed once. */
   async start(): Promise<void> {
     await Promise.all([...this.#monitors.values()].map(monitor => monitor.wake()));
-    // Replicas that were asked before the primary had answered seem to be ahead of it, or not to be measurable.
-    if (!this.#stopped && this.#servable.length === 0) {
-      await Promise.all([...this.#nodes.values()].filter(node => node !== this.#primary).map(node => this.wake(node)));
+    // Of replicas that were asked before the primary had answered it is not known how far behind they are.
+    const unclear = [...this.#nodes.values()].filter(
+      ({ observation, health }) => observation !== undefined && health.state === 'unknown',
+    );
+    if (!this.#stopped) {
+      await Promise.all(unclear.map(node => this.wake(node)));
     }
   }
 

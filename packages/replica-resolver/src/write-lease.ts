@@ -51,7 +51,7 @@ export class WriteLease implements Lease {
       this.#note(result);
       if (!isOpen(client)) {
         // The text has ended the transaction by itself.
-        await this.#ended(client);
+        await this.#ended(client, result);
       }
       return result;
     }
@@ -85,8 +85,9 @@ export class WriteLease implements Lease {
     return result;
   }
 
-  async #ended(client: LeasedClient): Promise<void> {
-    const wrote = this.#wrote || this.#read;
+  async #ended(client: LeasedClient, result: StatementResult): Promise<void> {
+    const rolledBack = result.command === 'ROLLBACK';
+    const wrote = !rolledBack && (this.#wrote || this.#read);
     this.#wrote = false;
     this.#read = false;
     if (wrote) {
