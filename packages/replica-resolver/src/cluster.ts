@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { backoff } from './backoff.ts';
 import { elect } from './election.ts';
 import { ReplicaResolverError } from './errors.ts';
@@ -22,6 +21,8 @@ export type Emit = <Name extends keyof ResolverEvents>(name: Name, event: Resolv
 const FAST = 200;
 /** However many ask, there is a question to the primary only so often, in ms. */
 const REFRESH = 10;
+/** A timeline that only a token tells of is looked for so long at the most, in ms: whoever made it up must not hold reads. */
+const LOOK = 750;
 /** So long after the start all nodes are new: none is spared (no slow start), in ms. */
 const COLD = 5_000;
 
@@ -47,6 +48,9 @@ export class Cluster {
   #newest: Lsn = 0n;
   #mode: 'lsn' | 'time' = 'lsn';
   #servable: Node[] = [];
+  /** The primary when a change was told last. */
+  #told: Node | undefined;
+  #change: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #startedAt: number = performance.now();
   #refreshedAt = Number.NEGATIVE_INFINITY;
   #splitBrain = '';
@@ -64,6 +68,7 @@ export class Cluster {
     specs.forEach(spec => this.add(spec));
     this.#assumed = [...this.#nodes.values()].find(node => node.spec.configured === 'primary');
     this.#primary = this.#assumed;
+    this.#told = this.#primary;
   }
 
   get nodes(): IterableIterator<Node> {
@@ -175,6 +180,7 @@ export class Cluster {
     this.#waiters.rejectAll(
       new ReplicaResolverError('NO_PRIMARY', 'A write was waiting for a primary when the ORM was closed.'),
     );
+    this.#tellChange();
     await Promise.all([...this.#nodes.values()].map(node => node.pool.end(DRAIN)));
   }
 
@@ -188,7 +194,7 @@ export class Cluster {
     await Promise.all([...this.#monitors.values()].map(monitor => monitor.wake()));
   }
 
-  /** Asks the primary where it is; many callers are one question. */
+  /** Asks the primary where it is, in a question that is sent after this call; many callers are one question. */
   async refresh(): Promise<void> {
     const primary = this.#primary;
     if (primary === undefined) {
@@ -196,31 +202,45 @@ export class Cluster {
     }
     const wait = this.#refreshedAt + REFRESH - performance.now();
     if (wait > 0) {
-      await new Promise(resolve => setTimeout(resolve, wait).unref());
+      await after(wait);
     }
     this.#refreshedAt = performance.now();
-    await this.wake(primary);
+    await this.#monitors.get(primary)?.fresh();
   }
 
   /**
-   * Looks for a timeline that somebody else knows of.
-   * @returns whether it is known now; `undefined`: not, and not all nodes can be asked
+   * Looks for a timeline that somebody else knows of, for 750 ms at the most, or `writeHold` if that is less. Only answers
+   * to questions that were sent after this call count.
+   * @returns whether it is known now; `undefined`: not, and not all nodes have answered
    */
   async hasHeardOf(timeline: number): Promise<boolean | undefined> {
-    const deadline = performance.now() + this.#options.writeHold;
+    const deadline = performance.now() + Math.min(this.#options.writeHold, LOOK);
+    const late = after(deadline - performance.now());
     for (;;) {
-      await this.wakeAll();
+      // One that hangs is not waited for beyond the deadline.
+      const answered = await Promise.race([this.#freshAll().then(() => true), late]);
       if ((this.#timeline ?? 0) >= timeline) {
         return true;
       }
-      if ([...this.#nodes.values()].every(({ health }) => health.state !== 'down' && health.state !== 'suspect')) {
+      const all = [...this.#nodes.values()].every(
+        ({ health }) => health.state !== 'down' && health.state !== 'suspect',
+      );
+      if (answered === true && all) {
         return false;
       }
-      if (performance.now() >= deadline) {
+      if (answered !== true || performance.now() >= deadline) {
         return undefined;
       }
-      await sleep(FAST / 2);
+      await Promise.race([after(FAST / 2), late]);
     }
+  }
+
+  /**
+   * Resolves when the primary or the servable replicas are others than now, or when it is stopped. No timer: combine it with
+   * the deadline of whoever waits.
+   */
+  nextChange(): Promise<void> {
+    return this.#change.promise;
   }
 
   /** The primary, or the one that will be it within `writeHold`. @throws ReplicaResolverError NO_PRIMARY */
@@ -530,10 +550,26 @@ export class Cluster {
     }
   }
 
+  async #freshAll(): Promise<void> {
+    await Promise.all([...this.#monitors.values()].map(monitor => monitor.fresh()));
+  }
+
   #changed(): void {
+    const before = this.#servable;
     this.#servable = [...this.#nodes.values()].filter(
       node => node !== this.#primary && serves(node.health.state) && node.rejected === undefined && this.#follows(node),
     );
+    const same =
+      this.#servable.length === before.length && this.#servable.every((node, index) => node === before[index]);
+    if (!same || this.#primary !== this.#told) {
+      this.#told = this.#primary;
+      this.#tellChange();
+    }
+  }
+
+  #tellChange(): void {
+    this.#change.resolve();
+    this.#change = Promise.withResolvers();
   }
 
   /** Whether a replica is known to be on the primary's timeline: the same position on another one is other data (T3). */
@@ -544,6 +580,10 @@ export class Cluster {
 
 /** How long the pool of a node that is taken out waits for what is under way, in ms. */
 const DRAIN = 10_000;
+
+function after(ms: number): Promise<void> {
+  return new Promise(resolve => void setTimeout(resolve, ms).unref());
+}
 
 function messageOf(error: unknown): string {
   const { message, code } = (error ?? {}) as { message?: unknown; code?: unknown };

@@ -26,6 +26,8 @@ export class Monitor {
   #connection: ProbeConnection | undefined;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
+  /** The look after the one that is under way. */
+  #next: Promise<void> | undefined;
   #text = PROBE;
   #stopped = false;
 
@@ -39,13 +41,28 @@ export class Monitor {
       return Promise.resolve();
     }
     clearTimeout(this.#timer);
-    this.#beating ??= this.#beat().finally(() => {
-      this.#beating = undefined;
-      if (!this.#stopped) {
-        this.#timer = setTimeout(() => void this.wake(), this.#hooks.interval()).unref();
-      }
-    });
+    if (this.#beating === undefined) {
+      this.#next = undefined;
+      this.#beating = this.#beat().finally(() => {
+        this.#beating = undefined;
+        if (!this.#stopped) {
+          this.#timer = setTimeout(() => void this.wake(), this.#hooks.interval()).unref();
+        }
+      });
+    }
     return this.#beating;
+  }
+
+  /**
+   * Looks now, in a look that begins after this call: one that is under way may have its answer on the way already, which
+   * says nothing of what was written since. Whoever asks before it begins shares it.
+   */
+  fresh(): Promise<void> {
+    if (this.#beating === undefined) {
+      return this.wake();
+    }
+    this.#next ??= this.#beating.then(() => this.wake());
+    return this.#next;
   }
 
   stop(): void {
