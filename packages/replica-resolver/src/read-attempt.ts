@@ -1,19 +1,18 @@
 import type { Node } from './node.ts';
-import { ReadLease } from './read-lease.ts';
+import type { ReadLease } from './read-lease.ts';
 import type { RouteReason } from './route-channel.ts';
-import type { WriteLease } from './write-lease.ts';
 
 /** One try of a read on one node. */
 export class ReadAttempt {
   readonly type = 'read';
   readonly node: Node;
-  readonly lease: ReadLease | WriteLease;
+  readonly lease: ReadLease;
   /** Make sure that the connection shows enough before it is given out: what is sent on it cannot be sent again. */
   readonly ensure: boolean;
   /** Why the primary; for replicas, the lease tells. */
   readonly #why: RouteReason;
 
-  constructor(node: Node, why: RouteReason, lease: ReadLease | WriteLease, ensure: boolean) {
+  constructor(node: Node, why: RouteReason, lease: ReadLease, ensure: boolean) {
     this.node = node;
     this.#why = why;
     this.lease = lease;
@@ -21,7 +20,7 @@ export class ReadAttempt {
   }
 
   get reason(): RouteReason {
-    if (this.#why !== 'replica' || !(this.lease instanceof ReadLease)) {
+    if (this.#why !== 'replica') {
       return this.#why;
     }
     switch (this.lease.checked) {

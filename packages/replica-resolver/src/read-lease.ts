@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lease, LeasedClient, Statement, StatementResult } from './lease.ts';
 import { parseLsn, type Lsn } from './lsn.ts';
 import { SERVER } from './replayed.ts';
+import { statementKind } from './statement-kind.ts';
 
 /** The replica had not replayed what the session needs to see, and did not in the time that was given. */
 export class NotCaughtUp extends Error {
@@ -46,6 +47,12 @@ export interface ReadNeeds {
   readonly unlikely?: boolean;
   /** Ask what was shown (monotonic reads). */
   readonly tellShown: boolean;
+  /** It is not surely a read, and on the primary: what it writes is noted here. */
+  readonly writes?: Lease | undefined;
+  /** Every statement goes there, whatever it looks like. @default false */
+  readonly refused?: boolean;
+  /** Hears of a position that has everything that was shown. */
+  readonly shown?: ((lsn: Lsn) => void) | undefined;
 }
 
 /**
@@ -57,8 +64,8 @@ export class ReadLease implements Lease {
   readonly #needs: ReadNeeds;
   /** How it was made sure, for whoever asks why. */
   checked: 'not needed' | 'known' | 'asked' | 'waited' = 'not needed';
-  /** A position that has everything that was shown. */
-  shown: Lsn | undefined;
+  /** It was made sure before the first statement. Others may have been told less since, of a server that has crashed. */
+  #ensured = false;
 
   readonly released: (() => void) | undefined;
 
@@ -68,10 +75,18 @@ export class ReadLease implements Lease {
     this.released = released;
   }
 
+  /** Something was sent that looks as if it wrote. */
+  get mayHaveWritten(): boolean {
+    return this.#needs.writes?.sent ?? false;
+  }
+
   async query(client: LeasedClient, statement: Statement): Promise<StatementResult> {
     this.sent = true;
-    const { floor, tellShown } = this.#needs;
-    if (floor === undefined || shows(client, floor)) {
+    const { floor, tellShown, writes, refused } = this.#needs;
+    if (writes !== undefined && (refused || statementKind(statement.text) === 'write')) {
+      return await writes.query(client, statement);
+    }
+    if (floor === undefined || this.#ensured || shows(client, floor)) {
       if (floor !== undefined && this.checked === 'not needed') {
         this.checked = 'known';
       }
@@ -95,14 +110,15 @@ export class ReadLease implements Lease {
     }
     if (shows(client, floor)) {
       this.checked = 'known';
-      return;
-    }
-    await ask(client);
-    if (shows(client, floor)) {
-      this.checked = 'asked';
     } else {
-      await this.#waitFor(client, floor);
+      await ask(client);
+      if (shows(client, floor)) {
+        this.checked = 'asked';
+      } else {
+        await this.#waitFor(client, floor);
+      }
     }
+    this.#ensured = true;
   }
 
   /** The question and the statement in one message. */
@@ -142,7 +158,7 @@ export class ReadLease implements Lease {
     if (reaches(before, floor)) {
       this.checked = 'asked';
       const result = await answer;
-      this.shown = after && positionOf(await after);
+      this.#tell(await after);
       return result;
     }
     await Promise.allSettled([answer, after]);
@@ -166,10 +182,17 @@ export class ReadLease implements Lease {
     throw new NotCaughtUp(floor - (client.replayed?.latest ?? 0n));
   }
 
+  #tell(after: StatementResult | undefined): void {
+    const position = after && positionOf(after);
+    if (position !== undefined) {
+      this.#needs.shown?.(position);
+    }
+  }
+
   async #andTell(client: LeasedClient, statement: Statement): Promise<StatementResult> {
     const [answer, after] = client.sendTogether([statement, POSITION]);
     const result = await answer!;
-    this.shown = positionOf(await after!);
+    this.#tell(await after);
     return result;
   }
 }

@@ -3,6 +3,7 @@ import type { Consistency } from './consistency.ts';
 import type { Lsn } from './lsn.ts';
 import type { RouteReason } from './route-channel.ts';
 import type { Session } from './session.ts';
+import type { Token } from './token.ts';
 
 /** What a read needs: the primary, and why; or a replica that has replayed up to `floor`, if there is one. */
 export type Needs = OnPrimary | OnReplica;
@@ -13,11 +14,18 @@ interface OnPrimary {
   readonly unheardOf?: number;
 }
 
-interface OnReplica {
+export interface OnReplica {
   readonly floor: Lsn | undefined;
   /** The session's token is what the floor is made of: if nobody has got so far, it may be forged. */
   readonly token: boolean;
   readonly tellShown: boolean;
+}
+
+/** How long things count, in ms, and whether tokens are signed. */
+export interface Limits {
+  readonly tokenTtl: number;
+  readonly pin: number;
+  readonly signed: boolean;
 }
 
 const NOTHING: OnReplica = { floor: undefined, token: false, tellShown: false };
@@ -36,7 +44,7 @@ export function needsOf(
   consistency: Consistency,
   session: Session,
   cluster: Cluster,
-  limits: { readonly tokenTtl: number; readonly pin: number },
+  limits: Limits,
   emit: Emit,
 ): Needs {
   if (consistency === 'eventual') {
@@ -51,7 +59,7 @@ export function needsOf(
   if (session.pinnedUntil > performance.now()) {
     return { primary: 'primary-pinned' };
   }
-  const own = ownWrites(session, cluster, limits, emit);
+  const own = writesOf(session, cluster, limits, emit);
   if (consistency === 'session' || 'primary' in own || cluster.mode === 'time') {
     return own;
   }
@@ -72,45 +80,54 @@ function boundedBy(ms: number, cluster: Cluster): Needs {
   return floor === undefined ? { primary: 'primary-not-caught-up' } : { floor, token: false, tellShown: false };
 }
 
-function ownWrites(
-  session: Session,
-  cluster: Cluster,
-  limits: { readonly tokenTtl: number; readonly pin: number },
-  emit: Emit,
-): Needs {
-  const { token } = session;
-  if (token === undefined) {
-    return NOTHING;
+/** What the session has written itself, and what it was told of. */
+function writesOf(session: Session, cluster: Cluster, limits: Limits, emit: Emit): Needs {
+  const own = session.own(cluster.mode === 'time' ? limits.pin : limits.tokenTtl);
+  const ofOwn = own === undefined ? NOTHING : needsFor(own, false, cluster, emit);
+  if ('primary' in ofOwn) {
+    return ofOwn;
   }
-  const age = Date.now() - token.at;
-  if (age > limits.tokenTtl) {
-    session.forgetToken();
-    return NOTHING;
+  const given = heeded(session, cluster, limits, emit);
+  const ofGiven = given === undefined ? NOTHING : needsFor(given, true, cluster, emit);
+  return 'primary' in ofGiven || (ofGiven.floor ?? 0n) > (ofOwn.floor ?? 0n) ? ofGiven : ofOwn;
+}
+
+/** The token that the session was given, if it says anything here. */
+function heeded(session: Session, cluster: Cluster, limits: Limits, emit: Emit): Token | undefined {
+  const { given } = session;
+  if (given === undefined) {
+    return undefined;
   }
-  if (cluster.id === undefined && cluster.mode === 'lsn') {
+  const age = Date.now() - given.at;
+  if (age > (cluster.mode === 'time' ? limits.pin : limits.tokenTtl)) {
+    session.forgetGiven();
+    return undefined;
+  }
+  if (cluster.id !== undefined && given.cluster !== cluster.id) {
+    session.forgetGiven();
+    emit('token.rejected', { why: 'cluster' });
+    return undefined;
+  }
+  // Without a position it asks for the primary, which anybody could write into a cookie.
+  return given.lsn === 0n && cluster.mode === 'lsn' && !limits.signed ? undefined : given;
+}
+
+function needsFor(token: Token, given: boolean, cluster: Cluster, emit: Emit): Needs {
+  // Without a position only time can tell; while nothing is known of the cluster, nothing can be compared.
+  if (cluster.mode === 'time' || token.lsn === 0n || cluster.id === undefined) {
     return { primary: 'primary-pinned' };
   }
-  if (cluster.id !== undefined && token.cluster !== cluster.id) {
-    session.forgetToken();
-    emit('token.rejected', { why: 'cluster' });
-    return NOTHING;
-  }
-  // Without a position only time can tell.
-  if (cluster.mode === 'time' || token.lsn === 0n) {
-    return age < limits.pin ? { primary: 'primary-pinned' } : NOTHING;
-  }
-  if (token.timeline !== cluster.timeline) {
-    return otherTimeline(token.timeline, token.lsn, cluster, emit);
-  }
-  return { floor: token.lsn, token: true, tellShown: false };
+  return token.timeline === cluster.timeline
+    ? { floor: token.lsn, token: given, tellShown: false }
+    : otherTimeline(token.timeline, token.lsn, given, cluster, emit);
 }
 
 /** Positions of an older timeline hold on this one as far as its history is common. */
-function otherTimeline(timeline: number, lsn: Lsn, cluster: Cluster, emit: Emit): Needs {
+function otherTimeline(timeline: number, lsn: Lsn, given: boolean, cluster: Cluster, emit: Emit): Needs {
   const current = cluster.timeline ?? 0;
   const switchpoint = timeline + 1 === current ? cluster.switchpointAfter(timeline) : undefined;
   if (switchpoint !== undefined && lsn <= switchpoint) {
-    return { floor: lsn, token: true, tellShown: false };
+    return { floor: lsn, token: given, tellShown: false };
   }
   emit('token.timeline', { token: timeline, primary: current });
   return timeline > current ? { primary: 'primary-timeline', unheardOf: timeline } : { primary: 'primary-timeline' };

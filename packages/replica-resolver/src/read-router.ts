@@ -1,22 +1,24 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Emit } from './cluster.ts';
 import type { Consistency } from './consistency.ts';
 import { ReplicaResolverError } from './errors.ts';
 import { judge, type Verdict } from './failures.ts';
 import { FallbackBudget, FallbackRefused } from './fallback-budget.ts';
 import { held } from './held.ts';
-import type { Lease } from './lease.ts';
 import { LearnedWrites } from './learned-writes.ts';
+import { type Lsn, normaliseLsn } from './lsn.ts';
 import type { Node } from './node.ts';
 import type { ResolvedOptions } from './options.ts';
 import { ReadAttempt } from './read-attempt.ts';
 import { NotCaughtUp, ReadLease } from './read-lease.ts';
-import { type Needs, nameOf, needsOf } from './read-needs.ts';
+import { Course } from './read-course.ts';
+import { type Needs, type OnReplica, nameOf, needsOf } from './read-needs.ts';
 import { RetryBudget } from './retry-budget.ts';
 import type { RouteChannel, RouteReason } from './route-channel.ts';
 import { PoolReset, PoolTimeout } from './seam/node-pool.ts';
 import { Selector } from './selection.ts';
 import type { Session } from './session.ts';
-import { WriteLease } from './write-lease.ts';
+import type { WriteLease } from './write-lease.ts';
 
 /** A read that looks for a node. */
 export interface Read {
@@ -33,6 +35,8 @@ export interface Read {
 /** How long the first reads wait for a replica to be known, in ms. */
 const START = 1_000;
 const NOTHING = { floor: undefined, wait: 0, tellShown: false };
+/** When everybody is busy, it is tried again after this, in ms. */
+const BUSY = 20;
 /** A replica that was so much further behind than one waits for does not arrive in that time. */
 const HOPELESS = 50;
 
@@ -95,7 +99,7 @@ export class ReadRouter {
 
   /** Runs `send` with an attempt, and again with another one where that may help. */
   async read<T>(read: Read, send: (attempt: ReadAttempt) => Promise<T>): Promise<T> {
-    const began = performance.now();
+    const course = new Course(read.text !== undefined && this.#learned.has(read.text), this.#options.retries);
     this.#retries.read();
     if (!this.#started) {
       await held(this.#starting);
@@ -103,205 +107,257 @@ export class ReadRouter {
     if (read.session.pending !== undefined) {
       await read.session.pending;
     }
-    const tried: Node[] = [];
-    let primaryBecause: RouteReason | undefined =
-      read.text !== undefined && this.#learned.has(read.text) ? 'primary-learned' : undefined;
-    let retriesLeft = this.#options.retries;
-    let last = false;
-    let behind = false;
-    let full = false;
-    for (let number = 1; ; number++) {
-      const attempt: ReadAttempt | undefined = await this.#choose(read, tried, primaryBecause, last, behind).catch(
-        (error: unknown) => {
-          // Nothing is wrong but that all are busy: they will not be for ever.
-          if (full && isNoNode(error) && performance.now() - began < this.#options.readDeadline) {
-            return undefined;
-          }
-          throw error;
-        },
-      );
-      if (attempt === undefined) {
-        tried.length = 0;
-        continue;
-      }
+    for (;;) {
+      const attempt = await this.#choose(read, course);
       try {
         const result = await send(attempt);
-        this.#answered(read, attempt, number, began);
+        this.#answered(read, attempt, course);
         return result;
       } catch (error) {
         attempt.lease.released?.();
-        const node: Node = attempt.node;
-        const role = node === this.#cluster.primary ? 'primary' : 'replica';
         if (error instanceof NotCaughtUp) {
-          this.#emit('stale.prevented', { node: node.name, behind: Number(error.behind) });
-          tried.push(node);
-          behind = true;
-          if (await this.#forged(read)) {
-            tried.length = 0;
-          }
-          continue;
-        }
-        full ||= error instanceof PoolTimeout;
-        const verdict = verdictOf(error, attempt.lease, read.kind, role);
-        this.#cluster.failed(node, error, verdict);
-        if (verdict.learn && read.text !== undefined) {
-          this.#learned.add(read.text);
-        }
-        const onPrimary = role === 'primary' && verdict.action !== 'surface';
-        if (
-          verdict.action === 'surface' ||
-          retriesLeft === 0 ||
-          performance.now() - began > this.#options.readDeadline
-        ) {
-          throw error;
-        }
-        retriesLeft--;
-        // A node that is down gets no more of them: that is no storm. The last one is for the server that is surest.
-        last = retriesLeft === 0 || !(node.health.state === 'down' || this.#retries.take());
-        if (last) {
-          retriesLeft = 0;
-        }
-        primaryBecause = verdict.action === 'primary' ? 'primary-refused' : undefined;
-        if (!onPrimary) {
-          tried.push(node);
+          await this.#notCaughtUp(read, course, attempt.node, error);
         } else {
-          await this.#cluster.primaryForWrite();
+          await this.#failed(read, course, attempt, error);
         }
-        this.#emit('read.retried', {
-          from: node.name,
-          to: verdict.action === 'primary' ? 'the primary' : 'another node',
-          why: (error as Error).message,
-          attempt: number + 1,
-        });
+        course.attempt++;
       }
     }
   }
 
-  /**
-   * @param last no other attempt follows: the primary, if there is one
-   * @param behind a replica has not shown enough
-   */
-  async #choose(
-    read: Read,
-    tried: readonly Node[],
-    primaryBecause: RouteReason | undefined,
-    last: boolean,
-    behind: boolean,
-  ): Promise<ReadAttempt> {
-    if (primaryBecause !== undefined) {
-      return await this.#onPrimary(read, primaryBecause, false);
+  async #notCaughtUp(read: Read, course: Course, node: Node, { behind }: NotCaughtUp): Promise<void> {
+    this.#emit('stale.prevented', { node: node.name, behind: Number(behind) });
+    course.tried.push(node);
+    course.behind = true;
+    if (await this.#forged(read)) {
+      course.tried.length = 0;
     }
-    let needs = this.#needs(read);
-    if ('primary' in needs && needs.primary === 'primary-not-caught-up') {
-      // Bounded staleness, and no position is new enough: one is asked for.
-      await held(this.#cluster.refresh());
-      needs = this.#needs(read);
+  }
+
+  /** Prepares another attempt. @throws `error` if there is to be none */
+  async #failed(read: Read, course: Course, { node, lease }: ReadAttempt, error: unknown): Promise<void> {
+    const role = node === this.#cluster.primary ? 'primary' : 'replica';
+    const verdict = verdictOf(error, lease, read.kind, role);
+    this.#cluster.failed(node, error, verdict);
+    course.full ||= error instanceof PoolTimeout;
+    if (verdict.learn && read.text !== undefined) {
+      this.#learned.add(read.text);
     }
+    if (verdict.action === 'surface' || course.retriesLeft === 0 || course.took > this.#options.readDeadline) {
+      throw error;
+    }
+    course.retriesLeft--;
+    // A node that is down gets no more of them: that is no storm. The last one is for the server that is surest.
+    course.last = course.retriesLeft === 0 || !(node.health.state === 'down' || this.#retries.take());
+    if (course.last) {
+      course.retriesLeft = 0;
+    }
+    course.refused = verdict.action === 'primary';
+    if (role === 'replica') {
+      course.tried.push(node);
+    }
+    this.#emit('read.retried', {
+      from: node.name,
+      to: course.refused ? 'the primary' : 'another node',
+      why: verdict.severity === 'none' ? String((error as { code?: unknown }).code) : (error as Error).message,
+      attempt: course.attempt + 1,
+    });
+  }
+
+  async #choose(read: Read, course: Course): Promise<ReadAttempt> {
+    if (course.refused) {
+      return this.#toPrimary(
+        read,
+        await this.#primary(read, course),
+        course.learned ? 'primary-learned' : 'primary-refused',
+      );
+    }
+    const needs = await this.#needs(read);
     if ('primary' in needs) {
-      if (needs.unheardOf !== undefined && !(await this.#hears(read, needs.unheardOf))) {
-        return await this.#choose(read, tried, primaryBecause, last, behind);
-      }
-      return await this.#onPrimary(read, needs.primary, false);
+      return this.#toPrimary(read, await this.#primary(read, course), needs.primary);
     }
-    const { floor } = needs;
+    for (;;) {
+      const replica = this.#toReplica(read, needs, course);
+      if (replica !== undefined) {
+        return replica;
+      }
+      if (this.#cluster.primary !== undefined && !this.#cluster.hasReplicas) {
+        return this.#toPrimary(read, this.#cluster.primary, 'primary-only');
+      }
+      const fallback = await this.#fallBack(read, course);
+      if (fallback !== undefined) {
+        return fallback;
+      }
+    }
+  }
+
+  #toReplica(read: Read, { floor, tellShown }: OnReplica, { tried, last }: Course): ReadAttempt | undefined {
+    if (last && this.#cluster.primary !== undefined) {
+      return undefined;
+    }
+    const { wait } = this.#options;
     const candidates: Node[] = [];
-    for (const node of last && this.#cluster.primary !== undefined ? [] : this.#cluster.servable) {
+    for (const node of this.#cluster.servable) {
       if (!tried.includes(node)) {
         // One that keeps up will have it in time: to prefer the one that is known to would send all reads to it.
         node.caughtUp =
           floor === undefined
             ? undefined
-            : node.replayed.latest >= floor || (node.lag !== undefined && node.lag <= this.#options.wait);
+            : node.replayed.latest >= floor || (node.lag !== undefined && node.lag <= wait);
         candidates.push(node);
       }
     }
     const node = this.#selector.pick(candidates);
-    if (node !== undefined) {
-      const late =
-        floor !== undefined && !node.caughtUp && (node.lag ?? 0) > HOPELESS * Math.max(1, this.#options.wait);
-      // One wait for all attempts: the second has had the time of the first.
-      const wait = late || tried.length > 0 ? 0 : this.#options.wait;
-      return new ReadAttempt(
-        node,
-        'replica',
-        new ReadLease({ floor, wait, tellShown: needs.tellShown, unlikely: node.caughtUp === false }),
-        read.ensure,
-      );
+    if (node === undefined) {
+      return undefined;
     }
-    if (this.#cluster.primary !== undefined && !this.#cluster.hasReplicas) {
-      return await this.#onPrimary(read, 'primary-only', false);
+    const unlikely = node.caughtUp === false;
+    const late = unlikely && (node.lag ?? 0) > HOPELESS * Math.max(1, wait);
+    // One wait for all attempts: the second has had the time of the first.
+    const patience = late || tried.length > 0 ? 0 : wait;
+    const shown = tellShown || this.#remembers(read) ? this.#shown(read, node) : undefined;
+    const needs = { floor, wait: patience, tellShown: shown !== undefined, unlikely, shown };
+    return new ReadAttempt(node, 'replica', new ReadLease(needs), read.ensure);
+  }
+
+  #toPrimary(read: Read, node: Node, why: RouteReason, released?: () => void): ReadAttempt {
+    const shown = this.#remembers(read) ? this.#shown(read, node) : undefined;
+    const refused = why === 'primary-refused' || why === 'primary-learned';
+    const needs = {
+      floor: undefined,
+      wait: 0,
+      tellShown: shown !== undefined,
+      shown,
+      writes: this.#writeLease(read.session),
+      refused,
+    };
+    return new ReadAttempt(node, why, new ReadLease(needs, released), false);
+  }
+
+  /** What a session that must not go back in time has seen, whatever the single read was made with. */
+  #remembers({ session, consistency }: Read): boolean {
+    return (
+      this.#cluster.mode === 'lsn' &&
+      (consistency === 'monotonic' || (session.consistency ?? this.#options.consistency) === 'monotonic')
+    );
+  }
+
+  #shown({ session }: Read, node: Node): (lsn: Lsn) => void {
+    return lsn => {
+      const { timeline } = this.#cluster;
+      if (timeline !== undefined) {
+        session.shown({ timeline, lsn: normaliseLsn(lsn, node.observation?.walSegmentSize ?? 16_777_216) });
+      }
+    };
+  }
+
+  async #needs(read: Read): Promise<Needs> {
+    let needs = this.#needsNow(read);
+    if ('primary' in needs && needs.unheardOf !== undefined) {
+      await this.#hearOf(read, needs.unheardOf);
+      needs = this.#needsNow(read);
     }
-    return await this.#onPrimary(read, behind ? 'primary-not-caught-up' : 'primary-no-replica', true);
+    if ('primary' in needs && needs.primary === 'primary-not-caught-up') {
+      // Bounded staleness, and no position is new enough: one is asked for.
+      await held(this.#cluster.refresh());
+      needs = this.#needsNow(read);
+    }
+    return needs;
+  }
+
+  #needsNow({ consistency, session }: Read): Needs {
+    const { tokenTtl, pin, secret } = this.#options;
+    return needsOf(consistency, session, this.#cluster, { tokenTtl, pin, signed: secret !== undefined }, this.#emit);
+  }
+
+  /** A token tells of a promotion that this process has not heard of: the primary that it knows is an old one, or it is forged. */
+  async #hearOf({ session }: Read, timeline: number): Promise<void> {
+    const heard = await held(this.#cluster.hasHeardOf(timeline));
+    if (heard === undefined && this.#options.secret !== undefined) {
+      throw this.#noNode(undefined);
+    }
+    if (heard !== true) {
+      session.forgetGiven();
+      this.#emit('token.rejected', { why: 'future' });
+    }
+  }
+
+  /** The primary, for a read that no replica may answer. */
+  async #primary(read: Read, course: Course): Promise<Node> {
+    while (this.#cluster.primary === undefined) {
+      await this.#change(course);
+    }
+    return this.#cluster.primary;
   }
 
   /**
-   * A token tells of a promotion that this process has not heard of: the primary that it knows is an old one.
-   * @returns whether to go on; otherwise the read has other needs now
+   * Where replicas should have answered and none can: the primary, which only so many may ask, or writes find no connection.
+   * @returns `undefined`: replicas may be asked again
    */
-  async #hears({ session }: Read, timeline: number): Promise<boolean> {
-    const heard = await held(this.#cluster.hasHeardOf(timeline));
-    if (heard === undefined) {
-      throw this.#noNode(undefined);
-    }
-    if (!heard) {
-      // Every node denies it.
-      session.forgetToken();
-      this.#emit('token.rejected', { why: 'future' });
-    }
-    return false;
-  }
-
-  #needs({ consistency, session }: Read): Needs {
-    return needsOf(consistency, session, this.#cluster, this.#options, this.#emit);
-  }
-
-  /** @param budgeted replicas should have answered: only so many may, or writes find no connection */
-  async #onPrimary(read: Read, why: RouteReason, budgeted: boolean): Promise<ReadAttempt> {
-    let released: (() => void) | undefined;
-    if (budgeted) {
-      if (this.#options.onNoReplica === 'error') {
-        throw this.#noNode(undefined);
-      }
-      try {
-        released = await this.#admit();
-      } catch (error) {
-        if (!(error instanceof FallbackRefused)) {
-          throw error;
-        }
-        this.#emit('fallback.budget', { inUse: this.fallback.inUse, limit: error.limit, refused: true });
-        const stale = this.#leastBehind(read);
-        if (stale !== undefined) {
-          return new ReadAttempt(stale, 'stale', new ReadLease(NOTHING), read.ensure);
-        }
-        throw this.#noNode(error);
-      }
-    }
-    try {
-      const node = this.#cluster.primary ?? (await this.#cluster.primaryForWrite());
-      if (why === 'primary-refused' || why === 'primary-learned') {
-        return new ReadAttempt(node, why, this.#writeLease(read.session), false);
-      }
-      const tellShown = read.consistency === 'monotonic' && this.#cluster.mode === 'lsn';
-      return new ReadAttempt(node, why, new ReadLease({ floor: undefined, wait: 0, tellShown }, released), false);
-    } catch (error) {
-      released?.();
-      const stale = this.#leastBehind(read);
+  async #fallBack(read: Read, course: Course): Promise<ReadAttempt | undefined> {
+    const { onNoReplica } = this.#options;
+    const stale = this.#leastBehind(read);
+    if (this.#cluster.primary === undefined) {
       if (stale !== undefined) {
         return new ReadAttempt(stale, 'stale', new ReadLease(NOTHING), read.ensure);
       }
-      throw error;
+      await this.#change(course);
+      return undefined;
     }
+    try {
+      if (onNoReplica === 'error') {
+        throw this.#noNode(undefined);
+      }
+      const released = await this.#admit();
+      const { primary } = this.#cluster;
+      if (primary === undefined) {
+        released();
+        return undefined;
+      }
+      return this.#toPrimary(read, primary, course.behind ? 'primary-not-caught-up' : 'primary-no-replica', released);
+    } catch (error) {
+      if (stale !== undefined) {
+        return new ReadAttempt(stale, 'stale', new ReadLease(NOTHING), read.ensure);
+      }
+      // Nothing is wrong but that all are busy: they will not be for ever.
+      if (course.full && this.#cluster.servable.length > 0 && course.took < this.#options.readDeadline) {
+        await sleep(BUSY);
+        course.tried.length = 0;
+        course.last = false;
+        return undefined;
+      }
+      throw error instanceof FallbackRefused ? this.#noNode(error) : error;
+    }
+  }
+
+  /** Waits until there is another primary or replica. @throws NO_ELIGIBLE_NODE when that takes too long */
+  async #change(course: Course): Promise<void> {
+    const left = this.#options.writeHold - course.took;
+    if (left <= 0) {
+      throw this.#noNode(undefined);
+    }
+    const given = new AbortController();
+    await held(
+      Promise.race([
+        this.#cluster.nextChange(),
+        sleep(left, undefined, { signal: given.signal }).catch(() => undefined),
+      ]),
+    );
+    given.abort();
+    course.tried.length = 0;
   }
 
   async #admit(): Promise<() => void> {
     const { fallback } = this;
-    if (this.#cluster.primary === undefined) {
-      await this.#cluster.primaryForWrite();
+    if (fallback.inUse >= this.fallbackLimit) {
+      this.#emit('fallback.budget', { inUse: fallback.inUse, limit: this.fallbackLimit, refused: false });
     }
-    if (fallback.waiting > 0) {
-      this.#emit('fallback.budget', { inUse: fallback.inUse, limit: fallback.inUse, refused: false });
+    try {
+      return await fallback.acquire();
+    } catch (error) {
+      this.#emit('fallback.budget', { inUse: fallback.inUse, limit: this.fallbackLimit, refused: true });
+      throw error;
     }
-    return await fallback.acquire();
   }
 
   /** For reads that promised nothing, where that is wanted. */
@@ -316,21 +372,18 @@ export class ReadRouter {
 
   /** Nobody has got as far as a token says: perhaps nobody ever wrote so much. */
   async #forged({ session, consistency }: Read): Promise<boolean> {
-    const { token } = session;
-    if (typeof consistency === 'object' || token === undefined || token.lsn <= this.#cluster.newest) {
+    const { given } = session;
+    if (typeof consistency === 'object' || given === undefined || given.lsn <= this.#cluster.newest) {
       return false;
     }
     await held(this.#cluster.refresh());
-    if (
-      token.timeline === this.#cluster.timeline &&
-      this.#cluster.primary !== undefined &&
-      token.lsn > this.#cluster.newest
-    ) {
-      session.forgetToken();
-      this.#emit('token.rejected', { why: 'future' });
-      return true;
+    const { primary, timeline, newest } = this.#cluster;
+    if (primary === undefined || given.timeline !== timeline || given.lsn <= newest) {
+      return false;
     }
-    return false;
+    session.forgetGiven();
+    this.#emit('token.rejected', { why: 'future' });
+    return true;
   }
 
   #noNode(cause: unknown): ReplicaResolverError {
@@ -345,40 +398,31 @@ export class ReadRouter {
     );
   }
 
-  #answered(read: Read, attempt: ReadAttempt, number: number, began: number): void {
-    const { node, lease } = attempt;
+  #answered(read: Read, { node, reason }: ReadAttempt, { attempt, took }: Course): void {
     this.#cluster.succeeded(node);
-    const { reason } = attempt;
     this.routes.set(reason, (this.routes.get(reason) ?? 0) + 1);
-    if (lease instanceof ReadLease && lease.shown !== undefined && this.#cluster.timeline !== undefined) {
-      read.session.shown({ timeline: this.#cluster.timeline, lsn: lease.shown });
-    }
     this.#channel.publish(() => ({
       node: node.name,
       role: node === this.#cluster.primary ? 'primary' : 'replica',
       reason,
       kind: read.kind,
       consistency: nameOf(read.consistency),
-      attempt: number,
-      took: performance.now() - began,
+      attempt,
+      took,
     }));
   }
 }
 
-function verdictOf(error: unknown, lease: Lease, kind: Read['kind'], role: 'primary' | 'replica'): Verdict {
+function verdictOf(error: unknown, lease: ReadLease, kind: Read['kind'], role: 'primary' | 'replica'): Verdict {
   if (error instanceof PoolTimeout || error instanceof PoolReset) {
     return { action: 'other-node', severity: 'none' };
   }
-  if (lease instanceof WriteLease && lease.sent) {
+  if (lease.mayHaveWritten) {
     return { action: 'surface', severity: 'none' };
   }
   // Of what is open only the beginning is tried here, and that changes nothing.
   const sent = lease.sent && kind !== 'open';
   return judge(error, { phase: sent ? 'sent' : 'connect', work: kind === 'open' ? 'begin' : 'read', role });
-}
-
-function isNoNode(error: unknown): boolean {
-  return error instanceof ReplicaResolverError && error.code === 'NO_ELIGIBLE_NODE';
 }
 
 function after(ms: number): Promise<void> {

@@ -20,6 +20,7 @@ import { type Session, Sessions } from './session.ts';
 import { type Snapshot, snapshotOf } from './snapshot.ts';
 import { Topology } from './topology.ts';
 import { decodeToken, encodeToken } from './token-text.ts';
+import { mergeTokens } from './token.ts';
 
 /**
  * Sends reads to replicas that are healthy and show enough, and writes to whichever server takes them.
@@ -214,6 +215,10 @@ class Resolver implements ReplicaResolver {
     });
     if ('rejected' in decoded) {
       this.#events.emit('token.rejected', { why: decoded.rejected });
+    } else if (decoded.token.lsn === 0n && secret !== undefined) {
+      // A commit whose position nobody knows. Apart from positions, or the next one would cover it.
+      const { at } = decoded.token;
+      void session.pin(performance.now() + tokenTtl - (Date.now() - at), at, written);
     } else if (written) {
       session.received(decoded.token);
     } else {
@@ -223,8 +228,10 @@ class Resolver implements ReplicaResolver {
 
   #textOf(session: Session): string | undefined {
     const { secret } = this.#options;
-    const { token, pinnedUntil, pinnedAt } = session;
-    if (pinnedUntil > performance.now()) {
+    const own = session.own(this.#options.tokenTtl);
+    const token = mergeTokens(own, session.given);
+    const { pinnedUntil, pinnedAt } = session;
+    if (pinnedUntil > performance.now() && !(own !== undefined && own.at >= pinnedAt)) {
       // Where it is is not known: whoever gets this reads on the primary for as long.
       const cluster = token?.cluster ?? this.#routed?.cluster.id ?? UNKNOWN_CLUSTER;
       const timeline = token?.timeline ?? this.#routed?.cluster.timeline ?? 1;
@@ -241,19 +248,15 @@ class Resolver implements ReplicaResolver {
         'run({ key }) reads the token of the key from a tokenStore, but the resolver has none. Pass replicaResolver({ tokenStore: redisTokenStore(client) }).',
       );
     }
-    session.pending = tokenStore.get(key).then(
-      token => this.#advance(session, token),
-      () => {
-        // It is not known what the session must see.
-        void session.pin(performance.now() + tokenTtl, Date.now(), false);
-      },
+    session.waitFor(
+      tokenStore.get(key).then(
+        token => this.#advance(session, token),
+        () => {
+          // It is not known what the session must see.
+          void session.pin(performance.now() + tokenTtl, Date.now(), false);
+        },
+      ),
     );
-    const { pending } = session;
-    void pending.then(() => {
-      if (session.pending === pending) {
-        session.pending = undefined;
-      }
-    });
     session.publish = async () => {
       const text = this.#textOf(session);
       if (text !== undefined) {

@@ -9,51 +9,83 @@ export interface ReadPosition {
   readonly lsn: Lsn;
 }
 
-/** What one session has written, was given and has read. */
+/** What one session has written, was given and has read. An inner session knows what the outer one does, also later. */
 export class Session {
+  /** What its reads may miss, where they do not say. */
   readonly consistency: Consistency | undefined;
-  /** Hears of what is written: the scope that this one is in. */
-  readonly #outer: Session | undefined;
-  #token: Token | undefined;
+  /** The scope that it is in: hears of what is written here, and tells what it knows itself. */
+  readonly #scope: Session | undefined;
+  /** Hears of what is written, and tells nothing: the process. */
+  readonly #process: Session | undefined;
+  /** Written here: to be trusted. */
+  #own: Token | undefined;
+  #ownAt = Number.NEGATIVE_INFINITY;
+  /** From outside: it may be forged. */
+  #given: Token | undefined;
   #pinnedUntil = 0;
   #pinnedAt = 0;
   #wrote = false;
   #read: ReadPosition | undefined;
-  /** What has to be known before the first read: the token of a store. Never rejects. */
-  pending: Promise<void> | undefined;
+  #pending: Promise<void> | undefined;
   /** Tells the token store of what was written. Never rejects. */
   publish: (() => Promise<void>) | undefined;
 
-  constructor(outer?: Session, consistency?: Consistency) {
-    this.#outer = outer;
-    this.consistency = consistency;
+  /** @param scope the session that it is opened in @param process the session of the process, where there is no scope */
+  constructor(consistency?: Consistency, scope?: Session, process?: Session) {
+    this.consistency = consistency ?? scope?.consistency;
+    this.#scope = scope;
+    this.#process = process;
   }
 
-  get token(): Token | undefined {
-    return this.#token;
+  /** What was written in this session or in one around it within the last `ttl` ms, by a clock that nobody puts forward. */
+  own(ttl: number): Token | undefined {
+    const own = performance.now() - this.#ownAt <= ttl ? this.#own : undefined;
+    return this.#scope === undefined ? own : mergeTokens(own, this.#scope.own(ttl));
+  }
+
+  /** What this session or one around it was given. */
+  get given(): Token | undefined {
+    return this.#scope === undefined ? this.#given : mergeTokens(this.#given, this.#scope.given);
   }
 
   get wrote(): boolean {
     return this.#wrote;
   }
 
+  /** The furthest that was read. */
   get read(): ReadPosition | undefined {
-    return this.#read;
+    const outer = this.#scope?.read;
+    return outer !== undefined && (this.#read === undefined || isFurther(outer, this.#read)) ? outer : this.#read;
   }
 
   /** Until when only the primary is sure to show what was written, in ms of `performance.now()`. */
   get pinnedUntil(): number {
-    return this.#pinnedUntil;
+    return Math.max(this.#pinnedUntil, this.#scope?.pinnedUntil ?? 0);
   }
 
   /** When it was pinned, in ms since the epoch. */
   get pinnedAt(): number {
-    return this.#pinnedAt;
+    return Math.max(this.#pinnedAt, this.#scope?.pinnedAt ?? 0);
+  }
+
+  /** What has to be known before the first read: the token of a store. Never rejects. */
+  get pending(): Promise<void> | undefined {
+    return this.#pending ?? this.#scope?.pending;
+  }
+
+  /** Its reads wait for `work`, which never rejects. */
+  waitFor(work: Promise<void>): void {
+    const pending = work.then(() => {
+      if (this.#pending === pending) {
+        this.#pending = undefined;
+      }
+    });
+    this.#pending = pending;
   }
 
   /** A token from outside. */
   advance(token: Token): void {
-    this.#token = mergeTokens(this.#token, token);
+    this.#given = mergeTokens(this.#given, token);
   }
 
   /** A token of somebody who has written for this session elsewhere. */
@@ -61,20 +93,21 @@ export class Session {
     this.advance(token);
     this.#wrote = true;
     void this.publish?.();
-    this.#outer?.received(token);
+    (this.#scope ?? this.#process)?.received(token);
   }
 
-  forgetToken(): void {
-    this.#token = undefined;
+  /** What it was given is not to be believed. */
+  forgetGiven(): void {
+    this.#given = undefined;
+    this.#scope?.forgetGiven();
   }
 
   /** A commit that is known to have been made at or before `token`. */
   written(token: Token): Promise<void> | undefined {
-    this.#token = mergeTokens(this.#token, token);
+    this.#own = mergeTokens(this.#own, token);
+    this.#ownAt = performance.now();
     this.#wrote = true;
-    const outer = this.#outer?.written(token);
-    const published = this.publish?.();
-    return outer && published ? Promise.all([outer, published]).then(() => undefined) : (outer ?? published);
+    return both((this.#scope ?? this.#process)?.written(token), this.publish?.());
   }
 
   /** A commit whose position is not known: until then only the primary is sure to show it. */
@@ -82,22 +115,23 @@ export class Session {
     this.#pinnedUntil = Math.max(this.#pinnedUntil, until);
     this.#pinnedAt = Math.max(this.#pinnedAt, at);
     this.#wrote ||= wrote;
-    const outer = wrote ? this.#outer?.pin(until, at, wrote) : undefined;
-    const published = wrote ? this.publish?.() : undefined;
-    return outer && published ? Promise.all([outer, published]).then(() => undefined) : (outer ?? published);
+    return wrote ? both((this.#scope ?? this.#process)?.pin(until, at, wrote), this.publish?.()) : undefined;
   }
 
   /** What a read has shown. */
   shown(position: ReadPosition): void {
-    const read = this.#read;
-    if (
-      read === undefined ||
-      position.timeline > read.timeline ||
-      (position.timeline === read.timeline && position.lsn > read.lsn)
-    ) {
+    if (this.#read === undefined || isFurther(position, this.#read)) {
       this.#read = position;
     }
   }
+}
+
+function isFurther(a: ReadPosition, b: ReadPosition): boolean {
+  return a.timeline > b.timeline || (a.timeline === b.timeline && a.lsn > b.lsn);
+}
+
+function both(a: Promise<void> | undefined, b: Promise<void> | undefined): Promise<void> | undefined {
+  return a && b ? Promise.all([a, b]).then(() => undefined) : (a ?? b);
 }
 
 interface Current {
@@ -120,22 +154,10 @@ export class Sessions {
     return this.#storage.getStore()?.consistency;
   }
 
-  /** A session in the current one: it knows what that has written. */
+  /** A session in the current one. */
   open(consistency: Consistency | undefined): Session {
     const current = this.#storage.getStore();
-    const session = new Session(current?.session ?? this.#process, consistency ?? current?.consistency);
-    const outer = current?.session;
-    if (outer?.token !== undefined) {
-      session.advance(outer.token);
-    }
-    if (outer !== undefined) {
-      void session.pin(outer.pinnedUntil, outer.pinnedAt, false);
-      if (outer.read !== undefined) {
-        session.shown(outer.read);
-      }
-      session.pending = outer.pending;
-    }
-    return session;
+    return new Session(consistency ?? current?.consistency, current?.session, this.#process);
   }
 
   run<T>(session: Session, fn: () => T): T {

@@ -21,6 +21,7 @@ interface UntypedEntityManager {
   transactional(work: unknown, options?: TransactionOptions): Promise<unknown>;
   begin(options?: TransactionOptions): Promise<unknown>;
   clone(...args: unknown[]): Promise<unknown>;
+  stream(...args: unknown[]): AsyncIterableIterator<unknown>;
   countBy(entity: unknown, groupBy: unknown, options?: PreparedOptions): Promise<unknown>;
   getTransactionContext(): unknown;
 }
@@ -76,6 +77,20 @@ export function entityManagerMixin(Base: unknown, takeover: EntityManagerTakeove
       return this.#onReplica(options)
         ? beginning.run({ open: true }, () => super.begin(options))
         : super.begin(options);
+    }
+
+    /** It begins when its first row is asked for, which may be outside of the scope that it was made in. */
+    override stream(...args: unknown[]): AsyncIterableIterator<unknown> {
+      const inside = AsyncLocalStorage.snapshot();
+      const rows = super.stream(...args);
+      return {
+        next: () => inside(() => rows.next()),
+        return: value => inside(() => rows.return?.(value) ?? Promise.resolve({ done: true, value })),
+        throw: error => inside(() => rows.throw?.(error) ?? Promise.reject(error as Error)),
+        [Symbol.asyncIterator]() {
+          return this;
+        },
+      };
     }
 
     /** It reads what it has inserted. */

@@ -1,0 +1,31 @@
+import type { Node } from './node.ts';
+
+/** How far one read has come. */
+export class Course {
+  readonly #began: number = performance.now();
+  /** Replicas that could not answer it. */
+  readonly tried: Node[] = [];
+  /** 1, and one more for each that was made. */
+  attempt = 1;
+  retriesLeft: number;
+  /** No other attempt follows: it is for the server that is surest. */
+  last = false;
+  /** A replica had not replayed enough. */
+  behind = false;
+  /** A node had no free connection. */
+  full = false;
+  /** It writes: a replica has refused it, or one like it before. */
+  refused: boolean;
+  readonly learned: boolean;
+
+  constructor(learned: boolean, retries: number) {
+    this.learned = learned;
+    this.refused = learned;
+    this.retriesLeft = retries;
+  }
+
+  /** In ms. */
+  get took(): number {
+    return performance.now() - this.#began;
+  }
+}
