@@ -3,7 +3,9 @@ import fc from 'fast-check';
 import pg from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import {
+  isAnswerLost,
   isConnectionLost,
+  isReadOnly,
   judge,
   type Phase,
   type Verdict,
@@ -69,6 +71,15 @@ test('a message counts only as a whole, and only without a code', () => {
   const context = { phase: 'sent', work: 'write', role: 'primary' } as const;
   expect(judge(new Error('select $1 - Connection terminated unexpectedly'), context).action).toBe('surface');
   expect(judge(errorOf('P0001', 'Connection terminated unexpectedly'), context).action).toBe('surface');
+});
+
+test('an answer is lost with its connection, and when nobody waits for it any more', () => {
+  expect(['ECONNRESET', '57P01', 'Query read timeout'].every(what => isAnswerLost(errorOf(what)))).toBe(true);
+  expect(['23505', '53300', '57014', '25006'].some(what => isAnswerLost(errorOf(what)))).toBe(false);
+});
+
+test('a server that only reads says so', () => {
+  expect(['25006', '0A000', '23505'].map(code => isReadOnly(errorOf(code)))).toEqual([true, false, false]);
 });
 
 describe('whether the connection is lost', () => {

@@ -2,7 +2,12 @@ import fc from 'fast-check';
 import { loadModule } from 'libpg-query';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { HARMLESS_FUNCTIONS } from '../../packages/replica-resolver/src/harmless-functions.ts';
-import { type StatementKind, statementKind } from '../../packages/replica-resolver/src/statement-kind.ts';
+import {
+  type StatementKind,
+  statementKind,
+  type TextShape,
+  textShape,
+} from '../../packages/replica-resolver/src/statement-kind.ts';
 import { CORPUS, OTHERS } from '../result-cache/sql/corpus.ts';
 import { type ParsedTables, parseTables } from '../result-cache/sql/parse-tree.ts';
 import { anyStatement } from '../result-cache/sql/random-sql.ts';
@@ -42,6 +47,7 @@ const TABLE: Readonly<Record<StatementKind, readonly string[]>> = {
     'explain analyze select * from a',
     'explain (analyze, buffers) select * from a',
     "select jsonb_agg(x -> 'y') from a",
+    'select set_config($1, $2, false)',
     'select 5-3, 4/2, a--b\nfrom a',
     'select updated, deleted_at, insertion, into_a from a',
   ],
@@ -148,6 +154,32 @@ const TABLE: Readonly<Record<StatementKind, readonly string[]>> = {
 describe.each(Object.entries(TABLE))('%s', (kind, texts) => {
   test.each(texts)('%j', text => {
     expect(statementKind(text)).toBe(kind);
+  });
+});
+
+const SHAPES: Readonly<Record<TextShape, readonly string[]>> = {
+  plain: [
+    'insert into a values (1)',
+    "insert into a values ('x; y'); -- and no more; really",
+    'update a set x = 1 ;;',
+    'commit',
+    'create table a ()',
+    'select f()',
+    '-- call p()\ninsert into a values (1)',
+  ],
+  procedure: ['call p()', '/* a note */ CALL p();', 'do $$ begin commit; end $$'],
+  several: [
+    'commit; begin',
+    'begin; insert into a values (1); commit; select 1 / 0',
+    'insert into a values (1); call p()',
+    '; call p()',
+    "insert into a values ('not closed",
+  ],
+};
+
+describe.each(Object.entries(SHAPES))('a text that is %s', (shape, texts) => {
+  test.each(texts)('%j', text => {
+    expect(textShape(text)).toBe(shape);
   });
 });
 

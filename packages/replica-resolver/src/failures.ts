@@ -66,7 +66,7 @@ const BY_CODE: ReadonlyMap<string, Failure> = new Map([
   ['EPIPE', LOST],
 
   ['57P03', UNREACHABLE],
-  ['53300', NO_PLACE],
+  ['53300', { ...NO_PLACE, onlyAtConnect: true }],
   ['08001', REFUSED],
   ['08004', REFUSED],
   ['28P01', REFUSED],
@@ -118,6 +118,24 @@ const SURFACE: Verdict = Object.freeze({ action: 'surface', severity: 'none' });
 export function isConnectionLost(error: unknown): boolean {
   const failure = failureOf(error);
   return failure.kind === 'connection' && failure.onlyAtConnect !== true && failure.connectionLives !== true;
+}
+
+/**
+ * Whether the answer to what was sent will never be heard: the connection is gone, or pg's `query_timeout` was over. Never
+ * throws.
+ * @param error what the driver threw, not wrapped
+ */
+export function isAnswerLost(error: unknown): boolean {
+  return isConnectionLost(error) || failureOf(error).kind === 'unanswered';
+}
+
+/**
+ * Whether the server says that it only reads. Trap: a standby does, and so does a transaction that was begun as `read only`.
+ * Never throws.
+ * @param error what the driver threw, not wrapped
+ */
+export function isReadOnly(error: unknown): boolean {
+  return failureOf(error).kind === 'read-only';
 }
 
 /**

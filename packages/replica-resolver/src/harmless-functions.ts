@@ -1,7 +1,7 @@
 /**
  * Functions that write nothing, by their unqualified names: those of `pg_catalog` that people and MikroORM use in reads,
  * and some of widespread extensions. Trap: a function of the same name in another schema of the `search_path` is not told
- * apart. PostgreSQL 18, chapter 9.
+ * apart. `set_config` sets what a connection forgets. PostgreSQL 18, chapter 9.
  */
 export const HARMLESS_FUNCTIONS: ReadonlySet<string> = new Set(
   `
@@ -30,9 +30,9 @@ export const HARMLESS_FUNCTIONS: ReadonlySet<string> = new Set(
   pg_size_bytes pg_size_pretty pg_table_is_visible pg_table_size pg_total_relation_size pg_typeof pg_wal_lsn_diff
   phraseto_tsquery pi plainto_tsquery position power radians random range_agg rank regexp_count regexp_instr regexp_like
   regexp_match regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table regexp_substr repeat replace
-  reverse right round row_number row_to_json rpad rtrim scale setweight sha256 sha512 sign similarity sin split_part sqrt
-  starts_with statement_timestamp stddev stddev_pop stddev_samp string_agg string_to_array string_to_table strip
-  strpos substr substring sum tan time timestamp timestamptz timezone to_char to_date to_hex to_json to_jsonb to_number
+  reverse right round row_number row_to_json rpad rtrim scale set_config setweight sha256 sha512 sign similarity sin
+  split_part sqrt starts_with statement_timestamp stddev stddev_pop stddev_samp string_agg string_to_array string_to_table
+  strip strpos substr substring sum tan time timestamp timestamptz timezone to_char to_date to_hex to_json to_jsonb to_number
   to_regclass to_timestamp to_tsquery to_tsvector transaction_timestamp translate trim trunc ts_headline ts_rank ts_rank_cd
   txid_current_if_assigned unaccent unnest upper upper_inc upper_inf uuidv4 uuidv7 var_pop var_samp varchar variance version
   websearch_to_tsquery width_bucket word_similarity

@@ -51,4 +51,9 @@ export interface Lease {
   /** Called when the connection goes back to its pool. */
   readonly released?: (() => void) | undefined;
   query(client: LeasedClient, statement: Statement): Promise<StatementResult>;
+  /**
+   * Something is sent past `query()`: a cursor, what has a callback, a config object of pg's.
+   * @param text as far as it is known
+   */
+  passed?(client: LeasedClient, text: string | undefined): void;
 }

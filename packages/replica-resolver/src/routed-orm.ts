@@ -17,7 +17,7 @@ import { PoolReset } from './seam/node-pool.ts';
 import type { NodeClient } from './seam/node-client.ts';
 import type { Session, Sessions } from './session.ts';
 import { WriteAttempt } from './write-attempt.ts';
-import { WriteLease } from './write-lease.ts';
+import { WriteLease, type Writers } from './write-lease.ts';
 
 /** While the primary has no room for another connection, it is asked again after this, in ms. */
 const AGAIN = 50;
@@ -37,8 +37,8 @@ export class RoutedOrm {
     this.#sessions = sessions;
     this.cluster = new Cluster(specs, options, emit);
     this.starting = this.cluster.start();
-    this.router = new ReadRouter(this.cluster, options, emit, this.#channel, this.starting, session =>
-      this.#writeLease(this.cluster.primary!, session),
+    this.router = new ReadRouter(this.cluster, options, emit, this.#channel, this.starting, () =>
+      this.#writeLease(this.cluster.primary!),
     );
   }
 
@@ -69,7 +69,7 @@ export class RoutedOrm {
     return await this.router.read(read, attempt => this.#attempts.run(attempt, begin));
   }
 
-  /** Runs a statement that may write; again if nothing of it was sent, or if the server turned out to be a standby. */
+  /** Runs a statement that may write; again if it was not sent, or to a server that turned out to be a standby. */
   async write<T>(send: () => Promise<T>): Promise<T> {
     for (let again = false; ; again = true) {
       const attempt = new WriteAttempt();
@@ -85,7 +85,8 @@ export class RoutedOrm {
         if (primary !== undefined) {
           this.cluster.failed(primary, error, verdict);
         }
-        if (verdict.action !== 're-resolve') {
+        // Whatever the error is: what was sent may have been done, and errors may be raised by a procedure that has committed.
+        if (lease.sent || verdict.action !== 're-resolve') {
           throw error;
         }
         await held(this.cluster.wakeAll());
@@ -106,13 +107,12 @@ export class RoutedOrm {
 
   /** A connection for whoever asks the pool of the write side: to the primary, waited for if there is none. */
   async connectToWrite(): Promise<NodeClient> {
-    const session = this.#sessions.current;
     const deadline = performance.now() + this.#options.writeHold;
     for (;;) {
       const node = await this.cluster.primaryForWrite();
       try {
         const client = await node.pool.connect();
-        client.lease = this.#writeLease(node, session);
+        client.lease = this.#writeLease(node);
         const attempt = this.#attempts.getStore();
         if (attempt?.type === 'write') {
           attempt.lease = client.lease as WriteLease;
@@ -159,14 +159,15 @@ export class RoutedOrm {
     };
   }
 
-  #writeLease(node: Node, session: Session): WriteLease {
+  #writeLease(node: Node): WriteLease {
     const { cluster } = this;
     return new WriteLease({
       positions: cluster.mode === 'lsn',
       resolveOutcome: this.#options.resolveCommits,
-      committed: lsn => this.#committed(session, lsn),
-      lost: async (error, id) => {
-        await this.#committed(session, undefined);
+      session: () => this.#sessions.current,
+      committed: (writers, lsn) => this.#committed(writers, lsn),
+      lost: async (writers, error, id) => {
+        await this.#committed(writers, undefined);
         const outcome = id === undefined ? 'unknown' : await resolvedOutcome(cluster, node, id);
         return outcome === 'committed'
           ? undefined
@@ -177,17 +178,17 @@ export class RoutedOrm {
     });
   }
 
-  async #committed(session: Session, lsn: Lsn | undefined): Promise<void> {
+  async #committed(writers: Writers, lsn: Lsn | undefined): Promise<void> {
     if (lsn !== undefined && this.cluster.id === undefined && this.cluster.mode === 'lsn') {
       await held(this.starting);
     }
     const token = lsn === undefined ? undefined : this.cluster.committed(lsn);
     if (token !== undefined) {
-      await session.written({ ...token, at: Date.now() });
+      await toldTo(writers, session => session.written({ ...token, at: Date.now() }));
       return;
     }
     const pin = this.cluster.mode === 'time' ? this.#options.pin : this.#options.tokenTtl;
-    await session.pin(performance.now() + pin, Date.now(), true);
+    await toldTo(writers, session => session.pin(performance.now() + pin, Date.now(), true));
   }
 }
 
@@ -204,6 +205,11 @@ async function connectFor(attempt: ReadAttempt): Promise<NodeClient> {
     }
   }
   return client;
+}
+
+/** Tells all of them at once, before anything is waited for. */
+async function toldTo(writers: Writers, tell: (session: Session) => Promise<void> | undefined): Promise<void> {
+  await Promise.all([...writers].map(async session => await tell(session)));
 }
 
 /** A wrong password or database: waiting does not help, and the user should hear of it at once. */

@@ -64,6 +64,24 @@ export function statementKind(text: string): StatementKind {
   return first === 'commit' || first === 'end' ? 'commit' : 'control';
 }
 
+/**
+ * What a text may do to transactions before it fails.
+ * - `plain`: one statement, which is done as a whole or not at all; a `commit` is one as well;
+ * - `procedure`: one that may commit in between, if it is in no transaction (`call`, `do`);
+ * - `several`: any of them may commit.
+ */
+export type TextShape = 'plain' | 'procedure' | 'several';
+
+/** Which shape a text has. What cannot be told is `several`. */
+export function textShape(text: string): TextShape {
+  const start = skipBlank(text, 0);
+  if (look(text, start) === 'several') {
+    return 'several';
+  }
+  const first = text.slice(start, wordEnd(text, start)).toLowerCase();
+  return first === 'call' || first === 'do' ? 'procedure' : 'plain';
+}
+
 const QUOTE = 39;
 const OPEN = 40;
 const CLOSE = 41;

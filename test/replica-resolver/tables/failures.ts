@@ -98,7 +98,7 @@ export const ROWS: readonly Row[] = [
   },
   {
     name: 'the same codes later on are of the statement (dblink, SET SESSION AUTHORIZATION, CREATE DATABASE)',
-    errors: ['08001', '08004', '28P01', '28000', '3D000'],
+    errors: ['53300', '08001', '08004', '28P01', '28000', '3D000'],
     phase: 'sent',
     ...every('surface none'),
   },

@@ -87,7 +87,13 @@ function cancelWhereItRuns(driver: KyselyDriver, given: AsyncLocalStorage<{ clie
   const acquire = driver.acquireConnection.bind(driver);
   driver.acquireConnection = async (...args) => {
     const slot: { client?: NodeClient } = {};
-    const connection = await given.run(slot, () => acquire(...args));
+    const connection = await given
+      .run(slot, () => acquire(...args))
+      .catch((error: unknown) => {
+        // Kysely does not give back a connection whose `onReserveConnection` has failed.
+        slot.client?.release?.();
+        throw error;
+      });
     const { client } = slot;
     if (client !== undefined && !seen.has(connection)) {
       seen.add(connection);
