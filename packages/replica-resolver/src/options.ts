@@ -103,7 +103,10 @@ export interface ReplicaResolverOptions {
   readonly retryShare?: number | undefined;
   /** How long a read may take with all its attempts before no other is made, in ms. @default 5000 */
   readonly readDeadline?: number | undefined;
-  /** When the answer to a commit is lost: look up what became of it, which costs a round trip for each commit. @default false */
+  /**
+   * When the answer to a transaction's commit is lost: look up what became of it, which costs a round trip for each commit.
+   * Trap: a statement that commits by itself has no id that could be looked up; its outcome stays unknown. @default false
+   */
   readonly resolveCommits?: boolean | undefined;
 }
 
