@@ -11,6 +11,8 @@ export interface NodeClient extends PgClient, LeasedClient {
 
 /** pg's error when its own `query_timeout` is over: the server is still at it, and the next statement would wait behind it. */
 const CLIENT_TIMEOUT = 'Query read timeout';
+/** Between texts, of which the one before may end with a comment. */
+const SEPARATOR = '\n;\n';
 
 /**
  * pg's client, whose statements pass its lease. It relies on `client.query(text, values)` being how Kysely sends, on
@@ -31,6 +33,8 @@ export function nodeClientClass(
     connectedAt: number = Number.POSITIVE_INFINITY;
     readonly #config: object;
     readonly #hasTimeout: boolean;
+    /** Cursors that are being closed. */
+    readonly #closing = new Set<() => void>();
     #connected = false;
 
     constructor(config: object) {
@@ -38,6 +42,7 @@ export function nodeClientClass(
       super(own);
       this.#config = own;
       this.on('connect', () => void (this.connectedAt = performance.now()));
+      this.on('end', () => this.#closing.forEach(lost => lost()));
       this.#hasTimeout = Boolean((own as { query_timeout?: unknown }).query_timeout);
       this.connection.on('parameterStatus', ({ parameterName, parameterValue }: ParameterStatus) => {
         if (parameterName === 'in_hot_standby') {
@@ -63,6 +68,7 @@ export function nodeClientClass(
       if (lease === undefined || callback !== undefined || typeof config !== 'string' || typeof values === 'function') {
         if (lease !== undefined) {
           lease.sent = true;
+          lease.passed?.(this, textOf(config));
         }
         if (isCursor(config)) {
           this.#closeWhenLost(config);
@@ -78,7 +84,7 @@ export function nodeClientClass(
     }
 
     sendJoined(texts: readonly string[]): Promise<JoinedResult> {
-      const query = new Query({ text: texts.join(';\n') });
+      const query = new Query({ text: texts.join(SEPARATOR) });
       return new Promise(resolve => {
         query.callback = error => {
           this.#destroyAfterTimeout(error);
@@ -136,8 +142,18 @@ export function nodeClientClass(
     /** pg-cursor waits for the server to confirm that it is closed, for ever if there is none any more. */
     #closeWhenLost(cursor: Cursor): void {
       const close = cursor.close.bind(cursor);
-      const lost = new Promise<void>(resolve => void this.on('end', () => resolve()));
-      cursor.close = () => (this.usable ? Promise.race([close(), lost]) : Promise.resolve());
+      cursor.close = async () => {
+        if (!this.usable) {
+          return;
+        }
+        const { promise, resolve: lost } = Promise.withResolvers<void>();
+        this.#closing.add(lost);
+        try {
+          await Promise.race([close(), promise]);
+        } finally {
+          this.#closing.delete(lost);
+        }
+      };
     }
 
     async #orDestroy(answer: Promise<StatementResult>): Promise<StatementResult> {
@@ -170,6 +186,11 @@ interface Cursor {
 
 function isCursor(config: unknown): config is Cursor {
   return typeof config === 'object' && config !== null && 'close' in config && typeof config.close === 'function';
+}
+
+function textOf(config: unknown): string | undefined {
+  const text = typeof config === 'object' && config !== null && 'text' in config ? config.text : config;
+  return typeof text === 'string' ? text : undefined;
 }
 
 /** pg-pool keeps the password where a spread does not find it. */
