@@ -111,7 +111,8 @@ export class NodePool {
       client.release = error => {
         if (!given) {
           given = true;
-          release?.call(client, error);
+          // In the middle of a transaction: whoever has it next would be in it as well, and lose what he writes with it.
+          release?.call(client, error ?? (client.transactionStatus === 'I' ? undefined : true));
         }
       };
       return client;
@@ -121,11 +122,18 @@ export class NodePool {
     }
   }
 
-  /** Opens connections until there are as many as `min` says. */
+  /** Opens connections until there are as many as `min` says. One that fails is left to the next call. */
   async warm(): Promise<void> {
-    const missing = Math.min(this.#options.min ?? 0, this.max) - this.#pool.totalCount;
-    const clients = await Promise.all(Array.from({ length: Math.max(0, missing) }, () => this.connect()));
-    clients.forEach(client => client.release?.());
+    const { totalCount, idleCount } = this.#pool;
+    const missing = Math.min(this.#options.min ?? 0, this.max) - totalCount;
+    if (missing <= 0) {
+      return;
+    }
+    // pg's pool gives those that are idle before it opens another one: they are taken as well, and given back at once.
+    const asked = Math.min(missing + idleCount, this.max - this.#taken);
+    await Promise.allSettled(
+      Array.from({ length: Math.max(0, asked) }, async () => (await this.connect()).release?.()),
+    );
   }
 
   /**
@@ -137,7 +145,7 @@ export class NodePool {
     this.#pool = this.#create();
     this.#sendAway(why);
     [...this.#all].filter(client => !(this.#out.has(client) && keep(client))).forEach(client => client.destroy());
-    void old.end().catch(() => undefined);
+    void endOf(old).catch(() => undefined);
   }
 
   /** Ends it when what is under way has ended, and at the latest after `grace` ms. A server that hangs says no goodbye. */
@@ -148,7 +156,7 @@ export class NodePool {
     const late = new Promise<void>(resolve => {
       timer = setTimeout(resolve, this.#out.size > 0 ? grace : Math.min(grace, GOODBYE));
     });
-    await Promise.race([this.#pool.end(), late]);
+    await Promise.race([endOf(this.#pool), late]);
     clearTimeout(timer);
     this.#all.forEach(client => client.destroy());
   }
@@ -218,4 +226,10 @@ export class NodePool {
       reject(new PoolReset(why));
     }
   }
+}
+
+/** pg's pool gives an idle connection in the next tick, and forgets whoever asked for it if it is ended before. */
+async function endOf(pool: PgPool): Promise<void> {
+  await new Promise(resolve => void setImmediate(resolve));
+  await pool.end();
 }
