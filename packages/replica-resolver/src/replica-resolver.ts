@@ -1,9 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { MikroORM } from '@mikro-orm/core';
-import type { Cluster, Emit } from './cluster.ts';
+import type { Emit } from './cluster.ts';
 import type { Consistency } from './consistency.ts';
 import { OptionsError, ReplicaResolverError } from './errors.ts';
 import type { ResolverEvents } from './events.ts';
+import type { Node } from './node.ts';
 import {
   checkConsistency,
   type ReplicaResolverOptions,
@@ -43,7 +44,10 @@ class Resolver implements ReplicaResolver {
   readonly #events = new Events();
   #seam: Seam | undefined;
   #routed: RoutedOrm | undefined;
+  /** Until something is asked of the ORM again: what there was when it was closed. */
+  #closed: { readonly routed: RoutedOrm | undefined } | undefined;
   #topology: Topology | undefined;
+  /** By name: a reconnect, or a topology, makes other nodes. */
   readonly #drained = new Set<string>();
   /** What goes on for as long as the ORM is no part of the request that happens to be the first. */
   readonly #outside: <T>(fn: () => T) => T = AsyncLocalStorage.snapshot();
@@ -63,7 +67,7 @@ class Resolver implements ReplicaResolver {
     this.#seam = seam;
     const routed = (): RoutedOrm => this.#start();
     // Wrong settings are told of now, not with the first query.
-    seam.specs(this.#options).configured();
+    seam.specs(this.#options).configured(() => undefined);
     const takeover: Takeover = {
       read: (read, chosen, send) => routed().read(read, chosen, send),
       open: (consistency, begin) => routed().open(consistency, begin),
@@ -114,18 +118,16 @@ class Resolver implements ReplicaResolver {
   }
 
   snapshot(): Snapshot {
-    const { cluster, router } = this.#registered();
-    return snapshotOf(cluster, router);
+    const known = this.#known();
+    return known === undefined ? NEVER_OPENED : snapshotOf(known.cluster, known.router);
   }
 
   drain(node: string): void {
-    this.#node(node, cluster => cluster.drain(cluster.node(node)!, true));
-    this.#drained.add(node);
+    this.#drain(node, true);
   }
 
   undrain(node: string): void {
-    this.#node(node, cluster => cluster.drain(cluster.node(node)!, false));
-    this.#drained.delete(node);
+    this.#drain(node, false);
   }
 
   on<Name extends keyof ResolverEvents>(event: Name, listener: (event: ResolverEvents[Name]) => void): () => void {
@@ -139,10 +141,9 @@ class Resolver implements ReplicaResolver {
   }
 
   async ready(timeout = 5_000): Promise<void> {
-    const { cluster, starting } = this.#registered();
-    await this.#topology?.first;
+    const { cluster, starting } = this.#start();
     const deadline = performance.now() + timeout;
-    await Promise.race([starting, sleep(timeout)]);
+    await within(timeout, Promise.all([starting, this.#topology?.first]));
     while (cluster.primary?.observation === undefined) {
       if (performance.now() >= deadline) {
         const nodes = [...cluster.nodes].map(({ name, health }) => `${name}: ${health.state}, ${health.why}`);
@@ -163,15 +164,18 @@ class Resolver implements ReplicaResolver {
       }
       const specs = this.#seam.specs(this.#options);
       const emit: Emit = (name, event) => this.#events.emit(name, event);
-      const routed = this.#outside(() => new RoutedOrm(specs.configured(), this.#options, this.#sessions, emit));
+      const configured = specs.configured(message => emit('warning', { message }));
+      const routed = this.#outside(() => new RoutedOrm(configured, this.#options, this.#sessions, emit));
       this.#routed = routed;
-      this.#topology = this.#outside(() => Topology.start(this.#options, routed.cluster, specs, emit));
-      this.#drained.forEach(name => {
-        const node = routed.cluster.node(name);
-        if (node !== undefined) {
-          routed.cluster.drain(node, true);
+      this.#closed = undefined;
+      const { cluster } = routed;
+      const added = (node: Node): void => {
+        if (this.#drained.has(node.name)) {
+          cluster.drain(node, true);
         }
-      });
+      };
+      [...cluster.nodes].forEach(added);
+      this.#topology = this.#outside(() => Topology.start(this.#options, cluster, specs, emit, added));
     }
     return this.#routed;
   }
@@ -179,27 +183,33 @@ class Resolver implements ReplicaResolver {
   async #close(): Promise<void> {
     const routed = this.#routed;
     this.#routed = undefined;
+    this.#closed = { routed: routed ?? this.#closed?.routed };
     this.#topology?.stop();
     this.#topology = undefined;
     await routed?.stop();
   }
 
-  #registered(): RoutedOrm {
-    if (this.#seam === undefined) {
-      throw notRegistered();
-    }
-    return this.#start();
+  /** For what only looks: nothing begins once the ORM is closed. @returns `undefined` when it was closed without ever beginning */
+  #known(): RoutedOrm | undefined {
+    return this.#closed === undefined ? this.#start() : this.#closed.routed;
   }
 
-  #node(name: string, use: (cluster: Cluster) => void): void {
-    const { cluster } = this.#registered();
-    if (cluster.node(name) === undefined) {
+  #drain(name: string, drained: boolean): void {
+    const cluster = this.#known()?.cluster;
+    const node = cluster?.node(name);
+    if (cluster === undefined || node === undefined) {
+      const names = [...(cluster?.nodes ?? [])].map(each => each.name).join(', ');
       throw new OptionsError(
         'node',
-        `drain() and undrain() take the name or host:port of a node (${[...cluster.nodes].map(node => node.name).join(', ')}), but got: ${shown(name)}.`,
+        `drain() and undrain() take the name or host:port of a node (${names}), but got: ${shown(name)}.`,
       );
     }
-    use(cluster);
+    cluster.drain(node, drained);
+    if (drained) {
+      this.#drained.add(node.name);
+    } else {
+      this.#drained.delete(node.name);
+    }
   }
 
   #advance(session: Session, text: unknown, written = false): void {
@@ -271,9 +281,10 @@ class Resolver implements ReplicaResolver {
 
   #counts(role: 'primary' | 'replica'): PoolCounts {
     const sum = { total: 0, idle: 0, waiting: 0, max: 0 };
-    const { cluster } = this.#registered();
-    for (const node of cluster.nodes) {
-      if ((node === cluster.primary) === (role === 'primary')) {
+    // Whoever counts connections does not want one.
+    const cluster = this.#routed?.cluster;
+    for (const node of cluster?.nodes ?? []) {
+      if ((node === cluster?.primary) === (role === 'primary')) {
         const { total, idle, waiting, max } = node.pool.counts;
         sum.total += total;
         sum.idle += idle;
@@ -287,6 +298,29 @@ class Resolver implements ReplicaResolver {
 
 /** In tokens of a process that has not heard from its cluster yet. */
 const UNKNOWN_CLUSTER = '000000000000';
+
+/** Of an ORM that was closed without a query. */
+const NEVER_OPENED: Snapshot = {
+  mode: 'lsn',
+  cluster: undefined,
+  timeline: undefined,
+  primary: undefined,
+  nodes: [],
+  fallback: { inUse: 0, waiting: 0, limit: 0 },
+  heldWrites: 0,
+  routes: {},
+};
+
+/** Waits for it, but no longer than so many ms. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise(resolve => void (timer = setTimeout(resolve, ms)));
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 function sleep(ms: number): Promise<void> {
   return new Promise(resolve => void setTimeout(resolve, ms));

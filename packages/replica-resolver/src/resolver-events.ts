@@ -6,18 +6,21 @@ export class Events {
   readonly #emitter = new EventEmitter().setMaxListeners(0);
 
   on<Name extends keyof ResolverEvents>(name: Name, listener: (event: ResolverEvents[Name]) => void): () => void {
-    const guarded = (event: unknown): void => {
-      try {
-        listener(event as ResolverEvents[Name]);
-      } catch {
-        // Its own affair.
-      }
-    };
+    const guarded = (event: ResolverEvents[Name]): void => void tell(listener, event);
     this.#emitter.on(name, guarded);
     return () => void this.#emitter.off(name, guarded);
   }
 
   emit<Name extends keyof ResolverEvents>(name: Name, event: ResolverEvents[Name]): void {
     this.#emitter.emit(name, event);
+  }
+}
+
+/** An async listener fails by its promise. */
+async function tell<Event>(listener: (event: Event) => unknown, event: Event): Promise<void> {
+  try {
+    await listener(event);
+  } catch {
+    // Its own affair.
   }
 }

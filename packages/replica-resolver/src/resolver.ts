@@ -33,7 +33,10 @@ export interface ReplicaResolver {
   wrote(): boolean;
   /** Takes over a token in the middle of a session, e.g. one that came back from another service. */
   advance(token: string | null | undefined): void;
-  /** Each node as it is now: role, state, lag, load, pool, last error. Costs no query. */
+  /**
+   * Each node as it is now: role, state, lag, load, pool, last error. Costs no query. Before the first query of the ORM it
+   * begins to look at the nodes, as `ready()` does; after `orm.close()` it begins nothing, and tells what was known then.
+   */
   snapshot(): Snapshot;
   /** Gives no more reads to a replica; those under way end. @param node its name, or `host:port` */
   drain(node: string): void;

@@ -1,12 +1,12 @@
 import { resolve4, resolve6, resolveSrv } from 'node:dns/promises';
 import type { Cluster, Emit } from './cluster.ts';
 import { OptionsError } from './errors.ts';
-import type { NodeSpec } from './node.ts';
+import type { Node, NodeSpec } from './node.ts';
 import { checkNode, type DnsTopology, type ResolvedOptions, shown, type TopologyNode } from './options.ts';
 
 /** Where nodes that a topology names are made. */
 interface Specs {
-  elsewhere(node: TopologyNode): NodeSpec;
+  elsewhere(node: TopologyNode, warn: (message: string) => void): NodeSpec;
 }
 
 /** Asks again and again which replicas there are, and adds and takes out nodes. */
@@ -16,15 +16,25 @@ export class Topology {
   readonly #cluster: Cluster;
   readonly #specs: Specs;
   readonly #emit: Emit;
+  readonly #added: (node: Node) => void;
   /** Those that a topology has named, by name; the configured ones stay. */
-  #named = new Set<string>();
+  readonly #named = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
   /** Resolves when it was asked once. */
   readonly first: Promise<void>;
 
-  /** @returns `undefined` where there is none */
-  static start(options: ResolvedOptions, cluster: Cluster, specs: Specs, emit: Emit): Topology | undefined {
+  /**
+   * @param added called with each node that it adds
+   * @returns `undefined` where there is none
+   */
+  static start(
+    options: ResolvedOptions,
+    cluster: Cluster,
+    specs: Specs,
+    emit: Emit,
+    added: (node: Node) => void,
+  ): Topology | undefined {
     const { topology } = options;
     if (topology === undefined) {
       return undefined;
@@ -33,7 +43,7 @@ export class Topology {
       typeof topology === 'function'
         ? async (): Promise<readonly TopologyNode[]> => checked(await topology())
         : (): Promise<readonly TopologyNode[]> => lookUp(topology);
-    return new Topology(ask, options.topologyInterval, cluster, specs, emit);
+    return new Topology(ask, options.topologyInterval, cluster, specs, emit, added);
   }
 
   private constructor(
@@ -42,12 +52,14 @@ export class Topology {
     cluster: Cluster,
     specs: Specs,
     emit: Emit,
+    added: (node: Node) => void,
   ) {
     this.#ask = ask;
     this.#interval = interval;
     this.#cluster = cluster;
     this.#specs = specs;
     this.#emit = emit;
+    this.#added = added;
     this.first = this.#look();
   }
 
@@ -63,7 +75,7 @@ export class Topology {
         this.#apply(nodes);
       }
     } catch (error) {
-      this.#emit('topology.failed', { error: (error as Error).message });
+      this.#emit('topology.failed', { error: error instanceof Error ? error.message : shown(error) });
     }
     if (!this.#stopped) {
       this.#timer = setTimeout(() => void this.#look(), this.#interval).unref();
@@ -71,25 +83,38 @@ export class Topology {
   }
 
   #apply(nodes: readonly TopologyNode[]): void {
-    const named = new Set<string>();
-    for (const node of nodes) {
-      const spec = this.#specs.elsewhere(node);
-      const known = this.#cluster.node(spec.name) ?? this.#cluster.node(spec.address);
-      if (known === undefined) {
-        named.add(spec.name);
-        this.#cluster.add(spec);
-        void this.#cluster.wake(this.#cluster.node(spec.name)!);
-      } else if (this.#named.has(known.name)) {
-        named.add(known.name);
-      }
-    }
+    const warn = (message: string): void => this.#emit('warning', { message });
+    const specs = nodes.map(node => this.#specs.elsewhere(node, warn));
     for (const name of this.#named) {
-      if (!named.has(name)) {
+      const known = this.#cluster.node(name);
+      if (known !== undefined && !specs.some(spec => isSame(spec, known.spec))) {
         this.#cluster.remove(name);
       }
+      // The primary is not taken out, but once it is no longer that.
+      if (this.#cluster.node(name) === undefined) {
+        this.#named.delete(name);
+      }
     }
-    this.#named = named;
+    for (const spec of specs) {
+      if (this.#cluster.node(spec.name) === undefined && this.#cluster.node(spec.address) === undefined) {
+        this.#cluster.add(spec);
+        this.#named.add(spec.name);
+        const node = this.#cluster.node(spec.name)!;
+        this.#added(node);
+        void this.#cluster.wake(node);
+      }
+    }
   }
+}
+
+/** Whether a node is still what the topology says of it: a pod that comes back elsewhere may have its old name. */
+function isSame(said: NodeSpec, known: NodeSpec): boolean {
+  return (
+    said.name === known.name &&
+    said.address === known.address &&
+    said.weight === known.weight &&
+    said.zone === known.zone
+  );
 }
 
 function checked(nodes: unknown): readonly TopologyNode[] {

@@ -7,6 +7,7 @@ import {
   PRIMARY_POOL,
   REPLICA_POOL,
   type ResolvedOptions,
+  shown,
   type TopologyNode,
 } from '../options.ts';
 import { nodeClientClass } from './node-client.ts';
@@ -39,6 +40,9 @@ interface Template {
   readonly driverOptions: Readonly<Record<string, unknown>>;
 }
 
+/** Hears of what a person should know. */
+type Warn = (message: string) => void;
+
 /**
  * The nodes of MikroORM's config, as it stands: read again for each connect, since a connection that is closed forgets its
  * own options and takes those of the primary (`Connection.close()`).
@@ -59,20 +63,23 @@ export class NodeSpecs {
     this.#main = templateOf(new this.#Connection(orm.config));
   }
 
-  configured(): NodeSpec[] {
+  /** @param warn called when the user's `onPoolCreated` fails for a pool that is made again */
+  configured(warn: Warn): NodeSpec[] {
     const replicas = (this.#orm.config.get('replicas') ?? []) as unknown as readonly ReplicaConfig[];
     const made = (
       this.#orm.driver as unknown as { createReplicas(make: (config: unknown) => Connection): Connection[] }
     ).createReplicas(config => new this.#Connection(this.#orm.config, config, 'read'));
     return [
-      this.#spec(this.#main, 'primary', undefined, undefined),
-      ...made.map((connection, index) => this.#spec(templateOf(connection), 'replica', replicas[index], undefined)),
+      this.#spec(this.#main, 'primary', undefined, undefined, warn),
+      ...made.map((connection, index) =>
+        this.#spec(templateOf(connection), 'replica', replicas[index], undefined, warn),
+      ),
     ];
   }
 
   /** A node that a topology names: as the main config has it, but elsewhere. */
-  elsewhere(node: TopologyNode): NodeSpec {
-    return this.#spec(this.#main, 'replica', node.name === undefined ? {} : { name: node.name }, node);
+  elsewhere(node: TopologyNode, warn: Warn): NodeSpec {
+    return this.#spec(this.#main, 'replica', node.name === undefined ? {} : { name: node.name }, node, warn);
   }
 
   #spec(
@@ -80,6 +87,7 @@ export class NodeSpecs {
     configured: 'primary' | 'replica',
     replica: ReplicaConfig | undefined,
     found: TopologyNode | undefined,
+    warn: Warn,
   ): NodeSpec {
     const options: PgOptions = { ...template.options, password: template.options.password };
     if (found !== undefined) {
@@ -115,7 +123,11 @@ export class NodeSpecs {
             }),
           },
           pool.acquireTimeoutMillis,
-          made => created?.(made),
+          toldOfEach(created, error =>
+            warn(
+              `onPoolCreated failed for another pool of ${name}: ${error instanceof Error ? error.message : shown(error)}`,
+            ),
+          ),
           broken,
         ),
       openProbe: lost => openProbe(Client, options, lost),
@@ -187,6 +199,25 @@ function templateOf(connection: Connection): Template {
     onPoolCreated: (made: PgPool) => void (pool = made),
   });
   return { pool: pool!, driverOptions: (driverOptions ?? {}) as Record<string, unknown> };
+}
+
+/** The first time a hook that throws is an error of whoever begins. Later there is nobody to tell, and the node must go on. */
+function toldOfEach(
+  created: ((pool: PgPool) => void) | undefined,
+  failed: (error: unknown) => void,
+): (pool: PgPool) => void {
+  let again = false;
+  return pool => {
+    try {
+      created?.(pool);
+    } catch (error) {
+      if (!again) {
+        throw error;
+      }
+      failed(error);
+    }
+    again = true;
+  };
 }
 
 function openProbe(Client: PgClientClass, options: PgOptions, lost: () => void): ProbeConnection {
