@@ -1,62 +1,88 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Session, Sessions } from '../../packages/replica-resolver/src/session.ts';
 import type { Token } from '../../packages/replica-resolver/src/token.ts';
 
 const at = (lsn: bigint, timeline = 1): Token => ({ cluster: '0123456789ab', timeline, lsn, at: 1 });
+/** Longer than a test takes. */
+const TTL = 60_000;
+
+/** A session in another one. */
+const inside = (scope: Session): Session => new Session(undefined, scope);
 
 describe('what was written', () => {
   test('the greatest token is kept, and that something was written', () => {
     const session = new Session();
-    expect([session.token, session.wrote]).toEqual([undefined, false]);
+    expect([session.own(TTL), session.wrote]).toEqual([undefined, false]);
     void session.written(at(5n));
     void session.written(at(3n));
-    expect(session.token).toEqual(at(5n));
+    expect(session.own(TTL)).toEqual(at(5n));
     expect(session.wrote).toBe(true);
   });
 
-  test('a token from outside is seen, but was not written here', () => {
+  test('a token from outside is kept apart: it was not written here', () => {
     const session = new Session();
     session.advance(at(5n));
-    expect([session.token, session.wrote]).toEqual([at(5n), false]);
+    session.advance(at(3n));
+    expect([session.given, session.own(TTL), session.wrote]).toEqual([at(5n), undefined, false]);
+    void session.written(at(4n));
+    expect([session.given, session.own(TTL), session.wrote]).toEqual([at(5n), at(4n), true]);
   });
 
   test('what somebody else has written for this session counts as written, for the outer one as well', () => {
-    const outer = new Session();
-    const inner = new Session(outer);
+    const process = new Session();
+    const outer = new Session(undefined, undefined, process);
+    const inner = inside(outer);
     inner.received(at(5n));
-    for (const session of [inner, outer]) {
-      expect([session.token, session.wrote]).toEqual([at(5n), true]);
+    for (const session of [inner, outer, process]) {
+      expect([session.given, session.own(TTL), session.wrote]).toEqual([at(5n), undefined, true]);
     }
   });
 
   test('an outer session hears of it, with its outer; of what was only handed in, or read, it does not', () => {
     const process = new Session();
-    const outer = new Session(process);
-    const inner = new Session(outer);
+    const outer = new Session(undefined, undefined, process);
+    const inner = inside(outer);
     inner.advance(at(9n));
     inner.shown({ timeline: 1, lsn: 9n });
     void inner.pin(performance.now() + 1_000, 1, false);
-    expect([outer.token, outer.read, outer.pinnedUntil]).toEqual([undefined, undefined, 0]);
+    expect([outer.given, outer.read, outer.pinnedUntil]).toEqual([undefined, undefined, 0]);
     void inner.written(at(5n));
     for (const session of [outer, process]) {
-      expect([session.token, session.wrote]).toEqual([at(5n), true]);
+      expect([session.own(TTL), session.given, session.wrote]).toEqual([at(5n), undefined, true]);
+    }
+  });
+
+  test('it counts for so long after the last write as is asked for, whatever the clock of the token says', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const outer = new Session();
+    const inner = inside(outer);
+    void outer.written({ ...at(5n), at: Date.now() + 3_600_000 });
+    vi.advanceTimersByTime(60);
+    void inner.written({ ...at(6n), at: 1 });
+    vi.advanceTimersByTime(100);
+    for (const session of [inner, outer]) {
+      expect(session.own(100)?.lsn).toBe(6n);
+      expect(session.own(99)).toBeUndefined();
+      expect(session.wrote).toBe(true);
     }
   });
 
   test('a write whose position is not known pins each session that it is in, and a later end wins', () => {
-    const outer = new Session();
-    const inner = new Session(outer);
+    const process = new Session();
+    const outer = new Session(undefined, undefined, process);
+    const inner = inside(outer);
     void inner.pin(200, 20, true);
     void inner.pin(100, 10, true);
-    for (const session of [inner, outer]) {
+    for (const session of [inner, outer, process]) {
       expect([session.pinnedUntil, session.pinnedAt, session.wrote]).toEqual([200, 20, true]);
     }
   });
 
   test('each write is published once for each session that has a store; who waits for it waits for all', async () => {
     const outer = new Session();
-    const inner = new Session(outer);
+    const inner = inside(outer);
     const published: string[] = [];
     const ends = Promise.withResolvers<void>();
     outer.publish = async () => {
@@ -75,6 +101,22 @@ describe('what was written', () => {
   });
 });
 
+describe('what was given', () => {
+  test('is forgotten if it is not to be believed, also in the outer session; what was written stays', () => {
+    const outer = new Session();
+    const inner = inside(outer);
+    outer.advance(at(9n));
+    inner.advance(at(8n));
+    void inner.written(at(5n));
+    inner.shown({ timeline: 1, lsn: 7n });
+    inner.forgetGiven();
+    expect([inner.given, inner.own(TTL), inner.wrote]).toEqual([undefined, at(5n), true]);
+    expect(inner.read).toEqual({ timeline: 1, lsn: 7n });
+    inner.advance(at(6n));
+    expect(inner.given).toEqual(at(6n));
+  });
+});
+
 describe('what was read', () => {
   test('the furthest position stays, of the latest timeline', () => {
     const session = new Session();
@@ -89,6 +131,61 @@ describe('what was read', () => {
       session.shown({ timeline, lsn });
       expect(session.read).toEqual({ timeline: expectedTimeline, lsn: expectedLsn });
     }
+  });
+
+  test('of what this session and the one around it have read, the furthest', () => {
+    const outer = new Session();
+    const inner = inside(outer);
+    inner.shown({ timeline: 1, lsn: 5n });
+    outer.shown({ timeline: 1, lsn: 3n });
+    expect(inner.read).toEqual({ timeline: 1, lsn: 5n });
+    outer.shown({ timeline: 2, lsn: 1n });
+    expect(inner.read).toEqual({ timeline: 2, lsn: 1n });
+  });
+});
+
+describe('what has to be known before the first read', () => {
+  test('is waited for until it is there, by inner sessions as well, whenever they were opened', async () => {
+    const outer = new Session();
+    const before = inside(outer);
+    const work = Promise.withResolvers<void>();
+    expect(outer.pending).toBeUndefined();
+    outer.waitFor(work.promise);
+    const after = inside(outer);
+    const { pending } = outer;
+    expect(pending).toBeInstanceOf(Promise);
+    for (const inner of [before, after]) {
+      expect(inner.pending).toBe(pending);
+    }
+    let done = false;
+    void pending!.then(() => void (done = true));
+    await new Promise(resolve => setTimeout(resolve, 1));
+    expect(done).toBe(false);
+    work.resolve();
+    await pending;
+    for (const session of [outer, before, after]) {
+      expect(session.pending).toBeUndefined();
+    }
+  });
+
+  test('what an inner session waits for is not waited for by the outer', () => {
+    const outer = new Session();
+    inside(outer).waitFor(new Promise(() => undefined));
+    expect(outer.pending).toBeUndefined();
+  });
+
+  test('the end of what was waited for before does not end what is waited for now', async () => {
+    const session = new Session();
+    const now = Promise.withResolvers<void>();
+    session.waitFor(Promise.resolve());
+    const first = session.pending;
+    session.waitFor(now.promise);
+    const second = session.pending;
+    await first;
+    expect(session.pending).toBe(second);
+    now.resolve();
+    await second;
+    expect(session.pending).toBeUndefined();
   });
 });
 
@@ -105,31 +202,43 @@ describe('whose session it is', () => {
     expect(sessions.current).toBe(process);
   });
 
-  test('a scope outside any other begins with nothing, though the process has written', () => {
+  test('a scope outside any other knows nothing of what the process does, before it and since', () => {
     const sessions = new Sessions();
-    void sessions.current.written(at(5n));
-    expect(sessions.open(undefined).token).toBeUndefined();
+    const process = sessions.current;
+    const before = sessions.open(undefined);
+    void process.written(at(5n));
+    process.advance(at(6n));
+    process.shown({ timeline: 1, lsn: 7n });
+    void process.pin(100, 10, true);
+    process.waitFor(new Promise(() => undefined));
+    for (const session of [before, sessions.open(undefined)]) {
+      expect(session).toMatchObject({ given: undefined, wrote: false, pinnedUntil: 0, pinnedAt: 0 });
+      expect([session.own(TTL), session.read, session.pending]).toEqual([undefined, undefined, undefined]);
+    }
   });
 
-  test('an inner scope begins with what the outer has written, was given, has read and is pinned to', () => {
+  test('an inner scope knows what the outer wrote, was given, read and is pinned to, before it and since', () => {
     const sessions = new Sessions();
     const outer = sessions.open('strong');
-    const pending = Promise.resolve();
     sessions.run(outer, () => {
+      const before = sessions.open(undefined);
       void outer.written(at(5n));
+      outer.advance(at(6n));
       outer.shown({ timeline: 1, lsn: 7n });
       void outer.pin(100, 10, true);
-      outer.pending = pending;
-      const inner = sessions.open(undefined);
-      expect(inner).toMatchObject({
-        token: at(5n),
-        wrote: false,
-        read: { timeline: 1, lsn: 7n },
-        pinnedUntil: 100,
-        pinnedAt: 10,
-        consistency: 'strong',
-      });
-      expect(inner.pending).toBe(pending);
+      outer.waitFor(new Promise(() => undefined));
+      for (const inner of [before, sessions.open(undefined)]) {
+        expect(inner).toMatchObject({
+          given: at(6n),
+          wrote: false,
+          read: { timeline: 1, lsn: 7n },
+          pinnedUntil: 100,
+          pinnedAt: 10,
+          consistency: 'strong',
+        });
+        expect(inner.own(TTL)).toEqual(at(5n));
+        expect(inner.pending).toBe(outer.pending);
+      }
     });
   });
 
@@ -171,14 +280,98 @@ describe('whose session it is', () => {
               }
               expect(sessions.current).toBe(session);
               expect(session.wrote).toBe(last > 0n);
-              expect(session.token?.lsn ?? 0n).toBe(last > known ? last : known);
+              expect(session.own(TTL)?.lsn ?? 0n).toBe(last > known ? last : known);
             }
             return last;
           });
         };
         const last = run(steps, 0n);
-        expect(sessions.current.token?.lsn ?? 0n).toBe(last);
+        expect(sessions.current.own(TTL)?.lsn ?? 0n).toBe(last);
+      }),
+    );
+  });
+
+  test('of scopes that are open together, writes are known to all in the outermost one, the rest only within', () => {
+    const what = fc.constantFrom('written', 'received', 'given', 'shown', 'pinned by a write', 'pinned');
+    /** `in`: which of the scopes that are open; one more than there are: none, so a new outermost one. */
+    const happened = fc.record({
+      what: fc.oneof(what, fc.constant('opened' as const)),
+      in: fc.nat(5),
+      lsn: fc.nat(20),
+    });
+    fc.assert(
+      fc.property(fc.array(happened, { maxLength: 30 }), steps => {
+        const process = new Session();
+        const open: { session: Session; chain: readonly Session[] }[] = [];
+        const openIn = (scope: (typeof open)[number] | undefined): void => {
+          const session = new Session(undefined, scope?.session, process);
+          open.push({ session, chain: [...(scope?.chain ?? []), session] });
+        };
+        openIn(undefined);
+        const facts: { what: string; chain: readonly Session[]; lsn: number }[] = [];
+        for (const step of steps) {
+          const scope = open[step.in % (open.length + 1)];
+          if (step.what === 'opened' || scope === undefined) {
+            openIn(scope);
+            continue;
+          }
+          const { session, chain } = scope;
+          const token = at(BigInt(step.lsn));
+          facts.push({ what: step.what, chain, lsn: step.lsn });
+          switch (step.what) {
+            case 'written':
+              void session.written(token);
+              break;
+            case 'received':
+              session.received(token);
+              break;
+            case 'given':
+              session.advance(token);
+              break;
+            case 'shown':
+              session.shown({ timeline: 1, lsn: token.lsn });
+              break;
+            case 'pinned':
+            case 'pinned by a write':
+              void session.pin(step.lsn, step.lsn, step.what === 'pinned by a write');
+          }
+        }
+        const writes = ['written', 'received', 'pinned by a write'];
+        /** The furthest of what has happened, as far as `chain` knows of it; the process knows of every write. */
+        const furthest = (kinds: readonly string[], chain: readonly Session[] | undefined): number | undefined => {
+          const known = facts
+            .filter(fact => kinds.includes(fact.what))
+            .filter(fact =>
+              writes.includes(fact.what)
+                ? chain === undefined || fact.chain[0] === chain[0]
+                : chain?.includes(fact.chain.at(-1)!),
+            );
+          return known.length === 0 ? undefined : Math.max(...known.map(fact => fact.lsn));
+        };
+        const everybody = [...open, { session: process, chain: undefined }];
+        for (const { session, chain } of everybody) {
+          const wrote = facts.some(
+            fact => writes.includes(fact.what) && (chain === undefined || fact.chain.includes(session)),
+          );
+          expect({
+            own: session.own(TTL)?.lsn,
+            given: session.given?.lsn,
+            read: session.read?.lsn,
+            pinnedUntil: session.pinnedUntil,
+            wrote: session.wrote,
+          }).toEqual({
+            own: big(furthest(['written'], chain)),
+            given: big(furthest(['received', 'given'], chain)),
+            read: big(furthest(['shown'], chain)),
+            pinnedUntil: furthest(['pinned', 'pinned by a write'], chain) ?? 0,
+            wrote,
+          });
+        }
       }),
     );
   });
 });
+
+function big(value: number | undefined): bigint | undefined {
+  return value === undefined ? undefined : BigInt(value);
+}

@@ -1,12 +1,12 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { redisTokenStore, type TokenStore } from '@mikrokit/replica-resolver';
+import { redisTokenStore, type ReplicaResolverOptions, type TokenStore } from '@mikrokit/replica-resolver';
 import { Redis } from 'ioredis';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { encodeToken } from '../../packages/replica-resolver/src/token-text.ts';
 import { closeAfter } from '../harness/close-after.ts';
-import { startProxy } from '../harness/proxy.ts';
+import { type Proxy, startProxy } from '../harness/proxy.ts';
 import { type RedisServer, startRedis } from '../harness/redis.ts';
 import { Note, Notes, type Routed } from './fixtures/notes.ts';
 
@@ -274,15 +274,66 @@ describe('a token that is ignored', () => {
     expect(await ignored(reader, encodeToken({ ...parts(token), at: Date.now() + 3_600_000 }))).toBe('future');
   });
 
-  test('of a timeline that does not exist yet: read on the primary, and told', async () => {
+  test('of a timeline that no server knows of: no read goes to the primary for it, and it is told', async () => {
     const reader = await notes.connect();
     const { token } = await write(reader);
-    reader.routes();
-    await reader.resolver.run({ token: encodeToken({ ...parts(token), timeline: 7 }) }, () => reader.count('x'));
-    expect(reader.routes()).toEqual(['primary: primary-timeline']);
+    expect(await ignored(reader, encodeToken({ ...parts(token), timeline: 7 }))).toBe('future');
+    expect(reader.heard('token.rejected')).toEqual([{ why: 'future' }]);
     expect(reader.heard('token.timeline')).toEqual([{ token: 7, primary: 1 }]);
   });
 });
+
+describe.each(['refuse', 'blackHole'] as const)(
+  'a token of a timeline that nobody knows of, while a server cannot be asked (%s)',
+  mode => {
+    /** The replica cannot be reached, and this is known. */
+    async function cutOff(options: ReplicaResolverOptions = {}): Promise<{ reader: Routed; proxy: Proxy }> {
+      const proxy = await startProxy(notes.one.url(notes.database));
+      closeAfter(() => proxy.stop());
+      const reader = await notes.connect({
+        resolver: { probeTimeout: 200, ...options },
+        replicas: [{ name: 'one', clientUrl: proxy.url(notes.database) }],
+      });
+      await proxy[mode]();
+      await expect.poll(() => reader.resolver.snapshot().nodes.find(({ name }) => name === 'one')!.state).toBe('down');
+      return { reader, proxy };
+    }
+
+    test('without a secret: it is ignored after a while, in which somebody may have told of it', async () => {
+      const { reader } = await cutOff();
+      const { token } = await write(reader);
+      reader.routes();
+      await reader.resolver.run({ token: encodeToken({ ...parts(token), timeline: 7 }) }, async () => {
+        const began = performance.now();
+        expect(await reader.count('nothing')).toBe(0);
+        const took = performance.now() - began;
+        expect(took).toBeGreaterThan(700);
+        // Less than writeHold: whoever made it up must not hold reads for as long.
+        expect(took).toBeLessThan(3_000);
+        expect(await reader.count('nothing')).toBe(0);
+      });
+      expect(reader.routes()).toEqual(['primary: primary-no-replica', 'primary: primary-no-replica']);
+      // Once: the second read does not look for it again.
+      expect(reader.heard('token.rejected')).toEqual([{ why: 'future' }]);
+      expect(reader.heard('token.timeline')).toEqual([{ token: 7, primary: 1 }]);
+    });
+
+    test('with one it is believed, so nobody answers: NO_ELIGIBLE_NODE, until everybody can be asked', async () => {
+      const secret = 'a secret of sixteen';
+      const { reader, proxy } = await cutOff({ secret });
+      const { token } = await write(reader);
+      const later = encodeToken({ ...parts(token), timeline: 7 }, secret);
+      reader.routes();
+      await reader.resolver.run({ token: later }, async () => {
+        await expect(reader.count('nothing')).rejects.toMatchObject({ code: 'NO_ELIGIBLE_NODE', retryable: true });
+        expect([reader.routes(), reader.heard('token.rejected')]).toEqual([[], []]);
+        await proxy.pass();
+        await expect.poll(() => reader.count('nothing').catch(() => undefined), { timeout: 20_000 }).toBe(0);
+      });
+      expect(reader.heard('token.rejected')).toEqual([{ why: 'future' }]);
+    });
+  },
+);
 
 describe('a store of tokens', () => {
   test('two processes share the session of a key', async () => {
