@@ -27,15 +27,15 @@ export const HARMLESS_FUNCTIONS: ReadonlySet<string> = new Set(
   pg_current_wal_insert_lsn pg_current_wal_lsn pg_database_size pg_get_constraintdef pg_get_expr pg_get_functiondef
   pg_get_indexdef pg_get_serial_sequence pg_get_triggerdef pg_get_viewdef pg_indexes_size pg_is_in_recovery
   pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_last_xact_replay_timestamp pg_postmaster_start_time pg_relation_size
-  pg_size_bytes pg_size_pretty pg_table_is_visible pg_table_size pg_total_relation_size pg_typeof pg_wal_lsn_diff
-  phraseto_tsquery pi plainto_tsquery position power radians random range_agg rank regexp_count regexp_instr regexp_like
-  regexp_match regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table regexp_substr repeat replace
-  reverse right round row_number row_to_json rpad rtrim scale set_config setweight sha256 sha512 sign similarity sin
-  split_part sqrt starts_with statement_timestamp stddev stddev_pop stddev_samp string_agg string_to_array string_to_table
-  strip strpos substr substring sum tan time timestamp timestamptz timezone to_char to_date to_hex to_json to_jsonb to_number
-  to_regclass to_timestamp to_tsquery to_tsvector transaction_timestamp translate trim trunc ts_headline ts_rank ts_rank_cd
-  txid_current_if_assigned unaccent unnest upper upper_inc upper_inf uuidv4 uuidv7 var_pop var_samp varchar variance version
-  websearch_to_tsquery width_bucket word_similarity
+  pg_size_bytes pg_size_pretty pg_sleep pg_sleep_for pg_table_is_visible pg_table_size pg_total_relation_size pg_typeof
+  pg_wal_lsn_diff phraseto_tsquery pi plainto_tsquery position power radians random range_agg rank regexp_count
+  regexp_instr regexp_like regexp_match regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table
+  regexp_substr repeat replace reverse right round row_number row_to_json rpad rtrim scale set_config setweight sha256
+  sha512 sign similarity sin split_part sqrt starts_with statement_timestamp stddev stddev_pop stddev_samp string_agg
+  string_to_array string_to_table strip strpos substr substring sum tan time timestamp timestamptz timezone to_char
+  to_date to_hex to_json to_jsonb to_number to_regclass to_timestamp to_tsquery to_tsvector transaction_timestamp
+  translate trim trunc ts_headline ts_rank ts_rank_cd txid_current_if_assigned unaccent unnest upper upper_inc
+  upper_inf uuidv4 uuidv7 var_pop var_samp varchar variance version websearch_to_tsquery width_bucket word_similarity
   `
     .trim()
     .split(/\s+/),
