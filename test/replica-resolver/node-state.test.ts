@@ -224,14 +224,14 @@ describe('whatever happens', () => {
     );
   });
 
-  test('only an election makes a primary, only a fence fences, and only unfence ends that', () => {
+  test('only an election makes a primary, only a fence fences, and only unfence or an election ends that', () => {
     fc.assert(
       fc.property(history, passed => {
         replay(passed, (before, event, health) => {
           if (health.state === before.state) return;
           if (health.state === 'primary') expect(event.type).toBe('primary');
           if (health.state === 'fenced') expect(event.type).toBe('fence');
-          if (before.state === 'fenced') expect(event.type).toBe('unfence');
+          if (before.state === 'fenced') expect(event.type).toMatch(/^(?:unfence|primary)$/);
         });
       }),
     );

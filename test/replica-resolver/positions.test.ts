@@ -36,11 +36,25 @@ describe('lag', () => {
     expect(positions.lagOf(999n, 10_000)).toBeCloseTo(10, 6);
   });
 
-  test('is not known before the oldest sample', () => {
-    const positions = new Positions();
+  test('before the oldest sample is not known while that is within the reach, and then it is at least as old', () => {
+    const positions = new Positions({ reach: 1_000 });
     positions.add(0, 100n);
     expect(positions.lagOf(99n, 10)).toBeUndefined();
-    expect(positions.lagOf(100n, 10)).toBe(0);
+    expect(positions.lagOf(99n, 1_000)).toBeUndefined();
+    expect(positions.lagOf(99n, 1_001)).toBe(1_001);
+    expect(positions.lagOf(100n, 1_001)).toBe(0);
+  });
+
+  test('is told up to the reach, however often the primary is asked', () => {
+    const positions = new Positions({ reach: 1_000 });
+    for (let at = 0; at <= 5_000; at++) {
+      positions.add(at, BigInt(at));
+    }
+    expect(positions.latest).toEqual({ at: 5_000, lsn: 5_000n });
+    expect(positions.lagOf(4_321n, 5_000)).toBeCloseTo(679, 6);
+    expect(positions.lagOf(4_000n, 5_000)).toBeCloseTo(1_000, 6);
+    expect(positions.lagOf(0n, 5_000)).toBeGreaterThan(1_000);
+    expect(positions.floorSince(4_000)).toBeLessThan(4_020n);
   });
 
   test('is exact beyond what numbers can tell apart', () => {
@@ -48,7 +62,7 @@ describe('lag', () => {
     const from = 2n ** 63n;
     positions.add(0, from);
     positions.add(1_000, from + 4n);
-    expect(positions.lagOf(from - 1n, 1_000)).toBeUndefined();
+    expect(positions.lagOf(from - 1n, 1_000)).toBe(1_000);
     expect(positions.lagOf(from + 1n, 1_000)).toBe(750);
     expect(positions.lagOf(from + 4n, 1_000)).toBe(0);
   });
@@ -72,7 +86,7 @@ describe('an idle primary', () => {
   });
 
   test('one that stands still is further behind every second, however long nobody writes', () => {
-    const positions = new Positions(4);
+    const positions = new Positions({ capacity: 4 });
     positions.add(0, 0n);
     positions.add(1_000, 100n);
     for (let second = 2; second <= 1_000; second++) {
@@ -102,11 +116,11 @@ describe('floor', () => {
 
 describe('what is forgotten', () => {
   test('the oldest, when there is no room', () => {
-    const positions = new Positions(3);
+    const positions = new Positions({ capacity: 3 });
     for (let at = 0; at < 10; at++) {
       positions.add(at, BigInt(at));
     }
-    expect(positions.lagOf(6n, 9)).toBeUndefined();
+    expect(positions.lagOf(6n, 9)).toBe(2);
     expect(positions.lagOf(7n, 9)).toBe(2);
     expect(positions.floorSince(0)).toBe(7n);
   });
@@ -116,6 +130,7 @@ describe('what is forgotten', () => {
     positions.add(11_000, 650n);
     expect(positions.latest).toEqual({ at: 11_000, lsn: 650n });
     expect(positions.lagOf(600n, 11_000)).toBeUndefined();
+    expect(positions.lagOf(600n, 11_001)).toBe(1);
     expect(positions.floorSince(0)).toBe(650n);
   });
 
@@ -165,7 +180,8 @@ class Naive {
   lagOf(replayed: bigint, now: number): number | undefined {
     const next = this.samples.findIndex(sample => sample.lsn > replayed);
     if (this.samples.length === 0 || next === 0) {
-      return undefined;
+      const least = now - (this.samples[0]?.at ?? now);
+      return least > 0 ? least : undefined;
     }
     if (next === -1) {
       return 0;
@@ -188,7 +204,7 @@ test('whatever is added, it answers as a plain list would', () => {
       fc.integer({ min: 1, max: 9 }),
       fc.array(fc.tuple(at, by), { maxLength: 60, size: 'max' }),
       (capacity, steps) => {
-        const positions = new Positions(capacity);
+        const positions = new Positions({ capacity });
         const naive = new Naive(capacity);
         let now = 0;
         let lsn = 50;

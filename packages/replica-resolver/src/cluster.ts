@@ -1,17 +1,19 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { backoff } from './backoff.ts';
 import { elect } from './election.ts';
 import { ReplicaResolverError } from './errors.ts';
 import type { ResolverEvents } from './events.ts';
 import type { Verdict } from './failures.ts';
 import { type Lsn, normaliseLsn } from './lsn.ts';
+import { Membership } from './membership.ts';
 import { Monitor } from './monitor.ts';
 import { Node, type NodeSpec } from './node.ts';
 import { type NodeEvent, type NodeSettings, serves, step } from './node-state.ts';
 import type { ResolvedOptions } from './options.ts';
-import { Positions } from './positions.ts';
 import type { Observation } from './probe.ts';
 import { PrimaryWaiters } from './primary-waiters.ts';
-import { clusterDigest } from './token-text.ts';
+import { ReplicationLag } from './replication-lag.ts';
+import { messageOf, reportedError } from './reported-error.ts';
 import { WriteLease } from './write-lease.ts';
 
 /** Tells what happens. */
@@ -33,9 +35,10 @@ export class Cluster {
   readonly #settings: NodeSettings;
   readonly #nodes = new Map<string, Node>();
   readonly #monitors = new Map<Node, Monitor>();
-  readonly #positions = new Positions();
-  /** Of the freshest replica, for while no primary answers. */
-  readonly #relative = new Positions();
+  readonly #lag: ReplicationLag;
+  readonly #membership = new Membership();
+  /** Beats and their timers belong to no request, whoever's statement has caused them. */
+  readonly #outside: <T>(fn: () => T) => T = AsyncLocalStorage.snapshot();
   readonly #waiters: PrimaryWaiters;
   /** Where the history of a timeline began, at the least: what was replayed of the one before it when it was last looked at. */
   readonly #switchpoints = new Map<number, Lsn>();
@@ -43,8 +46,6 @@ export class Cluster {
   /** Who takes writes until somebody else is known to. */
   #assumed: Node | undefined;
   #timeline: number | undefined;
-  #system: string | undefined;
-  #cluster: string | undefined;
   #newest: Lsn = 0n;
   #mode: 'lsn' | 'time' = 'lsn';
   #servable: Node[] = [];
@@ -64,6 +65,7 @@ export class Cluster {
       slowStart: options.slowStart,
       backoff: attempt => backoff(attempt),
     };
+    this.#lag = new ReplicationLag(options.maxLag);
     this.#waiters = new PrimaryWaiters(options.writeHold);
     specs.forEach(spec => this.add(spec));
     this.#assumed = [...this.#nodes.values()].find(node => node.spec.configured === 'primary');
@@ -99,7 +101,7 @@ export class Cluster {
 
   /** The digest that tokens carry; `undefined` until a node has told. */
   get id(): string | undefined {
-    return this.#cluster;
+    return this.#membership.cluster;
   }
 
   /** The newest position that the primary is known to have written. */
@@ -113,7 +115,7 @@ export class Cluster {
 
   /** A position at or after everything that was committed before `at` (ms of `performance.now()`); `undefined`: not known. */
   floorSince(at: number): Lsn | undefined {
-    return this.#positions.floorSince(at);
+    return this.#lag.floorSince(at);
   }
 
   /** What was surely common to `timeline` and the one after it. */
@@ -133,6 +135,7 @@ export class Cluster {
           replayed,
           () => void this.wake(node),
           error => this.#lostIdle(node, error),
+          () => node.needsReadCommitted,
         ),
       this.#settings,
       performance.now(),
@@ -141,10 +144,15 @@ export class Cluster {
     const monitor = new Monitor({
       observed: (observation, rtt, at) => this.#observed(node, observation, rtt, at),
       missed: error => this.#missed(node, error),
-      cannotTell: error => this.#toTimeMode(node, error),
+      cannotTell: error => void (node.silent = error === undefined ? undefined : messageOf(error)),
+      serializable: () => {
+        const news = !node.serializable;
+        node.serializable = true;
+        return news;
+      },
       interval: () => this.#interval(node),
       timeout: () => (node.health.state === 'suspect' ? this.#options.probeTimeout / 2 : this.#options.probeTimeout),
-      openProbe: lost => spec.openProbe(lost),
+      openProbe: lost => spec.openProbe(lost, node.needsReadCommitted),
     });
     this.#monitors.set(node, monitor);
   }
@@ -164,7 +172,7 @@ export class Cluster {
 
   /** Begins to look. Resolves when each node has answered or failed once. */
   async start(): Promise<void> {
-    await Promise.all([...this.#monitors.values()].map(monitor => monitor.wake()));
+    await this.wakeAll();
     // Of replicas that were asked before the primary had answered it is not known how far behind they are.
     const unclear = [...this.#nodes.values()].filter(
       ({ observation, health }) => observation !== undefined && health.state === 'unknown',
@@ -186,12 +194,12 @@ export class Cluster {
 
   /** Looks at a node now. */
   async wake(node: Node): Promise<void> {
-    await this.#monitors.get(node)?.wake();
+    await this.#outside(() => this.#monitors.get(node)?.wake());
   }
 
   /** Looks at all nodes now. */
   async wakeAll(): Promise<void> {
-    await Promise.all([...this.#monitors.values()].map(monitor => monitor.wake()));
+    await this.#outside(() => Promise.all([...this.#monitors.values()].map(monitor => monitor.wake())));
   }
 
   /** Asks the primary where it is, in a question that is sent after this call; many callers are one question. */
@@ -205,7 +213,7 @@ export class Cluster {
       await after(wait);
     }
     this.#refreshedAt = performance.now();
-    await this.#monitors.get(primary)?.fresh();
+    await this.#outside(() => this.#monitors.get(primary)?.fresh());
   }
 
   /**
@@ -255,9 +263,10 @@ export class Cluster {
     if (normalised > this.#newest) {
       this.#newest = normalised;
     }
-    return this.#cluster === undefined || this.#timeline === undefined
+    const { cluster } = this.#membership;
+    return cluster === undefined || this.#timeline === undefined
       ? undefined
-      : { cluster: this.#cluster, timeline: this.#timeline, lsn: normalised };
+      : { cluster, timeline: this.#timeline, lsn: normalised };
   }
 
   succeeded(node: Node): void {
@@ -271,11 +280,11 @@ export class Cluster {
 
   /** A statement or a connection of a user failed. */
   failed(node: Node, error: unknown, { severity, shuttingDown }: Verdict): void {
-    const why = messageOf(error);
-    node.lastError = why;
     if (severity === 'none' && !shuttingDown) {
       return;
     }
+    const why = reportedError(error);
+    node.lastError = why;
     if (shuttingDown) {
       this.#apply(node, { type: 'shutting-down', why });
     } else if (severity !== 'none') {
@@ -324,6 +333,7 @@ export class Cluster {
     }
     node.position =
       observation.lsn === undefined ? undefined : normaliseLsn(observation.lsn, observation.walSegmentSize);
+    this.#judgeMode();
     if (!this.#belongs(node, observation)) {
       return;
     }
@@ -333,7 +343,7 @@ export class Cluster {
     this.#elect(node);
     if (node === this.#primary) {
       if (node.position !== undefined) {
-        this.#positions.add(at, node.position);
+        this.#lag.primaryWasAt(at, node.position);
         this.#newest = node.position > this.#newest ? node.position : this.#newest;
       }
       this.#apply(node, { type: 'beat', role: 'primary', lag: 0 });
@@ -354,31 +364,10 @@ export class Cluster {
     }
   }
 
-  /** Whether a node is what it should be: of this cluster, and not one that is there already. */
-  #belongs(node: Node, { system, started }: Observation): boolean {
-    if (
-      system !== undefined &&
-      (this.#system === undefined || (node === this.#assumed && node.rejected === undefined))
-    ) {
-      if (this.#system !== system) {
-        this.#system = system;
-        this.#cluster = clusterDigest(system);
-      }
-    }
-    const twin = [...this.#nodes.values()].find(
-      other =>
-        other !== node &&
-        other.rejected === undefined &&
-        started !== undefined &&
-        other.observation?.started === started &&
-        other.observation.system === system,
-    );
-    const why =
-      system !== undefined && this.#system !== undefined && system !== this.#system
-        ? `It is of another cluster: its system identifier is ${system}, not ${this.#system}. Correct its address.`
-        : twin !== undefined && node !== this.#primary
-          ? `It is the same server as ${twin.name}: both were started at the same microsecond. Remove one of them, or correct its address.`
-          : undefined;
+  /** Whether a node is what it should be. */
+  #belongs(node: Node, observation: Observation): boolean {
+    const leader = this.#primary ?? this.#assumed;
+    const why = this.#membership.objectionTo(node, observation, this.#nodes.values(), leader, this.#mode);
     if (why === undefined) {
       node.rejected = undefined;
       return true;
@@ -441,11 +430,18 @@ export class Cluster {
 
   #switchTo(node: Node, timeline: number): void {
     const from = this.#primary ?? this.#assumed;
+    // The same one on the same timeline was only away: its log goes on where it was.
+    if (from !== node || timeline !== this.#timeline) {
+      this.#lag.forgetPrimary();
+    }
     this.#noteTimeline(node, timeline);
     this.#primary = node;
     this.#assumed = node;
-    this.#positions.clear();
     this.#newest = 0n;
+    if (node.serializable) {
+      // Its connections were made for a standby, and writes are serializable by the user's default.
+      node.pool.reset('It takes writes now.', () => true);
+    }
     this.#apply(node, { type: 'primary' });
     if (from !== undefined && from !== node) {
       // Whatever it says when it is heard of again: no write may reach it until it says that it is a standby.
@@ -490,23 +486,17 @@ export class Cluster {
   }
 
   #measureLag(node: Node, at: number): void {
-    const { position } = node;
-    if (position === undefined) {
-      return;
+    if (node.observation?.inRecovery === true && node.position !== undefined) {
+      node.replayedBefore = node.position;
     }
-    if (node.observation?.inRecovery === true) {
-      node.replayedBefore = position;
-    }
-    const primaryAnswers = this.#primary?.health.state === 'primary';
-    const freshest = this.#relative.latest;
-    if (freshest === undefined || position > freshest.lsn) {
-      this.#relative.add(at, position);
-    }
-    const positions = primaryAnswers || this.#positions.latest === undefined ? this.#positions : this.#relative;
-    node.lagRelative = positions === this.#relative;
-    node.lag = positions.lagOf(position, performance.now());
-    const latest = positions.latest?.lsn;
-    node.lagBytes = latest === undefined ? undefined : latest > position ? Number(latest - position) : 0;
+    const { ms, bytes, relative } = this.#lag.replicaWasAt(
+      at,
+      node.position,
+      this.#primary?.health.state === 'primary',
+    );
+    node.lag = ms;
+    node.lagBytes = bytes;
+    node.lagRelative = relative;
   }
 
   #missed(node: Node, error: unknown): void {
@@ -519,11 +509,27 @@ export class Cluster {
     void this.wake(node);
   }
 
-  #toTimeMode(node: Node, error: unknown): void {
-    if (this.#mode === 'lsn') {
-      this.#mode = 'time';
-      this.#emit('time-mode', { why: `${node.name} does not tell positions: ${messageOf(error)}` });
+  /**
+   * Only time can tell where the primary does not tell its positions, or, while it was never heard of, nobody does. A replica
+   * that does not tell what the primary does is no reason to do without it for all.
+   */
+  #judgeMode(): void {
+    const leader = this.#primary ?? this.#assumed;
+    const heard = [...this.#nodes.values()].filter(node => node.observation !== undefined);
+    const asked = leader === undefined || leader.observation !== undefined || leader.lastError !== undefined;
+    const silent = leader?.observation !== undefined ? [leader] : heard;
+    const mode = asked && silent.every(isSilent) ? 'time' : 'lsn';
+    if (mode === this.#mode) {
+      return;
     }
+    this.#mode = mode;
+    if (mode === 'time') {
+      const node = silent[0]!;
+      this.#emit('time-mode', { why: `${node.name} does not tell positions: ${node.silent ?? 'they are null'}` });
+    }
+    this.#changed();
+    // What each of them may be used for is another matter now.
+    void this.wakeAll();
   }
 
   #apply(node: Node, event: NodeEvent): void {
@@ -551,7 +557,7 @@ export class Cluster {
   }
 
   async #freshAll(): Promise<void> {
-    await Promise.all([...this.#monitors.values()].map(monitor => monitor.fresh()));
+    await this.#outside(() => Promise.all([...this.#monitors.values()].map(monitor => monitor.fresh())));
   }
 
   #changed(): void {
@@ -585,8 +591,6 @@ function after(ms: number): Promise<void> {
   return new Promise(resolve => void setTimeout(resolve, ms).unref());
 }
 
-function messageOf(error: unknown): string {
-  const { message, code } = (error ?? {}) as { message?: unknown; code?: unknown };
-  const text = typeof message === 'string' && message !== '' ? message : String(code ?? error);
-  return text.slice(0, 300);
+function isSilent({ observation }: Node): boolean {
+  return observation?.system === undefined || observation.lsn === undefined;
 }

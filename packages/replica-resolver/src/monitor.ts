@@ -1,13 +1,29 @@
 import type { ProbeConnection } from './node.ts';
-import { cannotTell, type Observation, observationOf, PLAIN_PROBE, PROBE } from './probe.ts';
+import {
+  cannotTell,
+  ISOLATION_PROBE,
+  isUnsupported,
+  type Observation,
+  observationOf,
+  PLAIN_PROBE,
+  PROBE,
+} from './probe.ts';
+
+/** A database that does not tell positions is asked for them again after this, in ms: somebody may have granted it. */
+const ASK_AGAIN = 60_000;
 
 /** Whom a monitor tells, and whom it asks how often to look. */
 export interface MonitorHooks {
   /** @param at when it asked, in ms of `performance.now()` */
   observed(observation: Observation, rtt: number, at: number): void;
   missed(error: unknown): void;
-  /** The database answers, but does not tell positions. */
+  /** The database answers, but does not tell positions; `undefined`: it does. */
   cannotTell(error: unknown): void;
+  /**
+   * It is a standby where transactions are serializable by default: it answers on connections that are not.
+   * @returns whether that is news, so that another connection may help
+   */
+  serializable(): boolean;
   /** Until the next beat, in ms. */
   interval(): number;
   /** How long a beat may take, in ms. */
@@ -28,7 +44,8 @@ export class Monitor {
   #beating: Promise<void> | undefined;
   /** The look after the one that is under way. */
   #next: Promise<void> | undefined;
-  #text = PROBE;
+  /** Until when it is asked the plain question. */
+  #plainUntil = Number.NEGATIVE_INFINITY;
   #stopped = false;
 
   constructor(hooks: MonitorHooks) {
@@ -94,15 +111,24 @@ export class Monitor {
     const connection = this.#connection;
     await connection.connected();
     const at = performance.now();
+    if (at < this.#plainUntil) {
+      return { row: await connection.ask(PLAIN_PROBE), at };
+    }
     try {
-      return { row: await connection.ask(this.#text), at };
+      const row = await connection.ask(PROBE);
+      this.#hooks.cannotTell(undefined);
+      return { row, at };
     } catch (error) {
-      if (this.#text === PLAIN_PROBE || !cannotTell(error)) {
+      if (!cannotTell(error)) {
         throw error;
       }
-      this.#text = PLAIN_PROBE;
+      if (isUnsupported(error) && (await isSerializable(connection)) && this.#hooks.serializable()) {
+        this.#drop();
+        return await this.#ask();
+      }
+      this.#plainUntil = at + ASK_AGAIN;
       this.#hooks.cannotTell(error);
-      return { row: await connection.ask(this.#text), at };
+      return { row: await connection.ask(PLAIN_PROBE), at };
     }
   }
 
@@ -111,6 +137,11 @@ export class Monitor {
     this.#connection = undefined;
     connection?.close();
   }
+}
+
+async function isSerializable(connection: ProbeConnection): Promise<boolean> {
+  const row = await connection.ask(ISOLATION_PROBE);
+  return row['default_transaction_isolation'] === 'serializable';
 }
 
 /** Rejects after `ms`, but not for what has arrived already and was not looked at: the process may have been busy. */

@@ -83,7 +83,7 @@ export type NodeEvent =
   | { readonly type: 'undrain' }
   /** The server ended a connection by an administrator's command (57P01): it shuts down, or only that connection was ended. */
   | { readonly type: 'shutting-down'; readonly why: string }
-  /** It was elected. */
+  /** It was elected; the fence of an old primary ends with that. */
   | { readonly type: 'primary' }
   /** It must not be used. */
   | { readonly type: 'fence'; readonly why: string }
@@ -171,7 +171,8 @@ export function step(health: NodeHealth, event: NodeEvent, now: number, settings
       return health.state === 'fenced' ? { ...initialHealth(now), why: 'unfenced', drained: health.drained } : health;
     default:
   }
-  if (health.state === 'fenced') return health;
+  // Whoever is elected is on the newest timeline, whatever it was before.
+  if (health.state === 'fenced' && event.type !== 'primary') return health;
   switch (event.type) {
     case 'fence':
       return to(health, 'fenced', now, event.why);

@@ -22,10 +22,20 @@ export interface NodeSpec {
   readonly configured: 'primary' | 'replica';
   readonly weight: number;
   readonly zone: string | undefined;
-  /** @param replayed what the connections tell each other; @param changed the server has said that it begins or ends to be a standby; @param broken an idle connection was lost */
-  openPool(replayed: Replayed, changed: () => void, broken: (error: Error) => void): NodePool;
-  /** @param lost the connection has ended by itself */
-  openProbe(lost: () => void): ProbeConnection;
+  /**
+   * @param replayed what the connections tell each other
+   * @param changed the server has said that it begins or ends to be a standby
+   * @param broken an idle connection was lost
+   * @param readCommitted whether a connection made now is to have that as its default, see `Node.serializable`
+   */
+  openPool(
+    replayed: Replayed,
+    changed: () => void,
+    broken: (error: Error) => void,
+    readCommitted: () => boolean,
+  ): NodePool;
+  /** @param lost the connection has ended by itself @param readCommitted as of `openPool` */
+  openProbe(lost: () => void, readCommitted: boolean): ProbeConnection;
 }
 
 /** Of so many probes the median counts: one that was slow says nothing of the way. */
@@ -52,6 +62,13 @@ export class Node implements Candidate {
   reads = 0;
   /** Why it must not be used, whatever its health. */
   rejected: string | undefined;
+  /** Why it does not tell its system and positions; `undefined`: it does, or was not asked yet. */
+  silent: string | undefined;
+  /**
+   * It was a standby whose transactions are serializable by default, which standbys refuse (0A000). Only while it is one its
+   * connections get another default: on a primary the user's is meant.
+   */
+  serializable = false;
   /** For the choice that is being made. */
   caughtUp: boolean | undefined;
 
@@ -80,6 +97,11 @@ export class Node implements Candidate {
 
   get ramp(): number {
     return this.health.state === 'warming' ? rampOf(this.health, performance.now(), this.#settings) : 1;
+  }
+
+  /** Whether a connection made now needs another isolation than the default. */
+  get needsReadCommitted(): boolean {
+    return this.serializable && this.observation?.inRecovery !== false;
   }
 
   /** Takes the round trip of a probe into account, in ms. */

@@ -7,16 +7,29 @@ export interface Position {
   readonly lsn: Lsn;
 }
 
+/** How much is remembered. */
+export interface PositionsOptions {
+  /** How many samples, at least 1. @default 120 */
+  readonly capacity?: number;
+  /** Lags up to this are told, in ms; those beyond it at the least as greater. @default 0 */
+  readonly reach?: number;
+}
+
+/** So many samples for the reach, so that half of the capacity spans it however often the primary is asked. */
+const SAMPLES = 60;
+
 /**
  * Where the primary was in the last minutes. From this follows how far a replica is behind in time, without comparing
  * clocks and without privileges, and right on an idle primary: a replica that has replayed all is 0 ms behind, however
  * long ago the last transaction was (`now() - pg_last_xact_replay_timestamp()` says otherwise).
  *
  * A ring; of samples at the same position it keeps the first and the last only (those between tell nothing), so that it
- * reaches far back when little is written. A call is a binary search and makes no objects.
+ * reaches far back when little is written. Samples that follow each other faster than the reach needs take the place of the
+ * one before. A call is a binary search and makes no objects.
  */
 export class Positions {
   readonly #capacity: number;
+  readonly #reach: number;
   // Two plain arrays: reading an element makes no object, not even a bigint.
   readonly #at: number[] = [];
   readonly #lsn: Lsn[] = [];
@@ -24,9 +37,9 @@ export class Positions {
   #first = 0;
   #size = 0;
 
-  /** @param capacity how many samples it holds, at least 1 */
-  constructor(capacity = 120) {
+  constructor({ capacity = 120, reach = 0 }: PositionsOptions = {}) {
     this.#capacity = capacity;
+    this.#reach = reach;
   }
 
   /**
@@ -42,8 +55,10 @@ export class Positions {
       }
       if (lsn < this.#lsnOf(last)) {
         this.clear();
-      } else if (last > 0 && lsn === this.#lsnOf(last) && lsn === this.#lsnOf(last - 1)) {
-        this.#at[this.#index(last)] = at;
+      } else if (last > 0 && (this.#isBetween(last, lsn) || this.#isSoon(last))) {
+        const index = this.#index(last);
+        this.#at[index] = at;
+        this.#lsn[index] = lsn;
         return;
       }
     }
@@ -73,7 +88,8 @@ export class Positions {
    * two samples the log is taken to have grown evenly, so it may be wrong by the time between them.
    * @param replayed the replica's replay position
    * @param now monotonic ms
-   * @returns `undefined` when there is no sample, or the replica is before the oldest one: further than can be told
+   * @returns for a replica before the oldest sample how old that is, which is less than the lag, or `undefined` while that is
+   * within the reach: at the start it may be a moment behind, or a day. `undefined` when there is no sample, too
    */
   lagOf(replayed: Lsn, now: number): number | undefined {
     // The first sample that the replica has not reached.
@@ -88,7 +104,8 @@ export class Positions {
       }
     }
     if (low === 0) {
-      return undefined;
+      const least = this.#size === 0 ? 0 : now - this.#atOf(0);
+      return least > this.#reach ? least : undefined;
     }
     if (low === this.#size) {
       return 0;
@@ -116,6 +133,16 @@ export class Positions {
       }
     }
     return low === this.#size ? undefined : this.#lsnOf(low);
+  }
+
+  /** Whether the sample tells nothing once there is another one at `lsn`. */
+  #isBetween(nth: number, lsn: Lsn): boolean {
+    return lsn === this.#lsnOf(nth) && lsn === this.#lsnOf(nth - 1);
+  }
+
+  /** Whether the sample follows the one before it sooner than is needed. */
+  #isSoon(nth: number): boolean {
+    return this.#atOf(nth) - this.#atOf(nth - 1) < this.#reach / SAMPLES;
   }
 
   #index(nth: number): number {

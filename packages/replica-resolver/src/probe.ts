@@ -50,6 +50,14 @@ export function cannotTell(error: unknown): boolean {
   return typeof code === 'string' && NOT_HERE.has(code);
 }
 
+/** Asks for what makes a standby refuse every read; needs no snapshot, so that it is answered there. */
+export const ISOLATION_PROBE = 'show default_transaction_isolation';
+
+/** Whether a probe was refused as unsupported, as standbys do in serializable transactions. */
+export function isUnsupported(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === '0A000';
+}
+
 /** Reads the answer to either probe. */
 export function observationOf(row: Readonly<Record<string, unknown>>): Observation {
   const text = (name: string): string | undefined => {

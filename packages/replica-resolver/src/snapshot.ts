@@ -28,6 +28,7 @@ export interface NodeSnapshot {
   /** What slow start leaves of the weight, 0 to 1. */
   readonly ramp: number;
   readonly zone: string | undefined;
+  /** What was last wrong with the node, never what was wrong with a statement: no values of users are in it. */
   readonly lastError: string | undefined;
   /** Reads it has answered. */
   readonly reads: number;

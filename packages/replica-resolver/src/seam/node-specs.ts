@@ -1,5 +1,5 @@
 import type { Connection, MikroORM } from '@mikro-orm/core';
-import { ReplicaResolverError } from '../errors.ts';
+import { OptionsError, ReplicaResolverError } from '../errors.ts';
 import type { NodeSpec, ProbeConnection } from '../node.ts';
 import {
   type NodeOptions,
@@ -69,12 +69,14 @@ export class NodeSpecs {
     const made = (
       this.#orm.driver as unknown as { createReplicas(make: (config: unknown) => Connection): Connection[] }
     ).createReplicas(config => new this.#Connection(this.#orm.config, config, 'read'));
-    return [
+    const specs = [
       this.#spec(this.#main, 'primary', undefined, undefined, warn),
       ...made.map((connection, index) =>
         this.#spec(templateOf(connection), 'replica', replicas[index], undefined, warn),
       ),
     ];
+    checkNames(specs);
+    return specs;
   }
 
   /** A node that a topology names: as the main config has it, but elsewhere. */
@@ -106,7 +108,7 @@ export class NodeSpecs {
       configured,
       weight: own.weight ?? 1,
       zone: own.zone,
-      openPool: (replayed, changed, broken) =>
+      openPool: (replayed, changed, broken, readCommitted) =>
         new NodePool(
           template.constructor as PgPoolClass,
           {
@@ -116,7 +118,7 @@ export class NodeSpecs {
             min: pool.min,
             idleTimeoutMillis: pool.idleTimeoutMillis,
             maxLifetimeSeconds: pool.maxLifetimeSeconds,
-            Client: nodeClientClass(Client, {
+            Client: nodeClientClass(isolated(Client, readCommitted), {
               connectTimeout: pool.connectionTimeoutMillis,
               replayed,
               roleChanged: changed,
@@ -130,7 +132,12 @@ export class NodeSpecs {
           ),
           broken,
         ),
-      openProbe: lost => openProbe(Client, options, lost),
+      openProbe: (lost, readCommitted) =>
+        openProbe(
+          isolated(Client, () => readCommitted),
+          options,
+          lost,
+        ),
     };
   }
 
@@ -153,6 +160,25 @@ export class NodeSpecs {
       ...given(own),
     };
   }
+}
+
+/** @throws OptionsError where two nodes have one name: whatever is said of it would be said of the wrong one */
+function checkNames(specs: readonly NodeSpec[]): void {
+  for (const [index, { name, address }] of specs.entries()) {
+    const first = specs.findIndex(spec => spec.name === name);
+    if (first < index) {
+      throw new OptionsError(
+        'replicas',
+        `replicas have a name each, or that of their host:port, which no other node has, but got: "${name}" for ` +
+          `${nth(first)} (${specs[first]!.address}) and ${nth(index)} (${address}). Give each its own name, or remove one.`,
+      );
+    }
+  }
+}
+
+/** How the configuration calls it; the first is the primary. */
+function nth(index: number): string {
+  return index === 0 ? 'the primary' : `replicas[${index - 1}]`;
 }
 
 const POOL_OPTIONS = [
@@ -217,6 +243,20 @@ function toldOfEach(
       failed(error);
     }
     again = true;
+  };
+}
+
+/** As libpq takes it: a space within a value is escaped. */
+const READ_COMMITTED = '-c default_transaction_isolation=read\\ committed';
+
+/** A client that begins with that isolation where it is needed then; what the user's `options` say stays. */
+function isolated(Base: PgClientClass, readCommitted: () => boolean): PgClientClass {
+  return class extends Base {
+    constructor(config: object) {
+      const { options } = config as { options?: unknown };
+      const own = typeof options === 'string' && options !== '' ? `${options} ${READ_COMMITTED}` : READ_COMMITTED;
+      super(readCommitted() ? { ...config, options: own } : config);
+    }
   };
 }
 
