@@ -100,13 +100,13 @@ function heeded(session: Session, cluster: Cluster, limits: Limits, emit: Emit):
   }
   const age = Date.now() - given.at;
   if (age > (cluster.mode === 'time' ? limits.pin : limits.tokenTtl)) {
-    session.forgetGiven();
-    return undefined;
+    session.forgetGiven(given);
+    return heeded(session, cluster, limits, emit);
   }
   if (cluster.id !== undefined && given.cluster !== cluster.id) {
-    session.forgetGiven();
+    session.forgetGiven(given);
     emit('token.rejected', { why: 'cluster' });
-    return undefined;
+    return heeded(session, cluster, limits, emit);
   }
   // Without a position it asks for the primary, which anybody could write into a cookie.
   return given.lsn === 0n && cluster.mode === 'lsn' && !limits.signed ? undefined : given;

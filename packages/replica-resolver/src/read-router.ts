@@ -104,7 +104,7 @@ export class ReadRouter {
     if (!this.#started) {
       await held(this.#starting);
     }
-    if (read.session.pending !== undefined) {
+    while (read.session.pending !== undefined) {
       await read.session.pending;
     }
     for (;;) {
@@ -253,7 +253,7 @@ export class ReadRouter {
 
   async #needs(read: Read): Promise<Needs> {
     let needs = this.#needsNow(read);
-    if ('primary' in needs && needs.unheardOf !== undefined) {
+    while ('primary' in needs && needs.unheardOf !== undefined) {
       await this.#hearOf(read, needs.unheardOf);
       needs = this.#needsNow(read);
     }
@@ -273,11 +273,12 @@ export class ReadRouter {
   /** A token tells of a promotion that this process has not heard of: the primary that it knows is an old one, or it is forged. */
   async #hearOf({ session }: Read, timeline: number): Promise<void> {
     const heard = await held(this.#cluster.hasHeardOf(timeline));
-    if (heard === undefined && this.#options.secret !== undefined) {
-      throw this.#noNode(undefined);
-    }
+    const { given } = session;
     if (heard !== true) {
-      session.forgetGiven();
+      if (given === undefined || (heard === undefined && this.#options.secret !== undefined)) {
+        throw this.#noNode(undefined);
+      }
+      session.forgetGiven(given);
       this.#emit('token.rejected', { why: 'future' });
     }
   }
@@ -381,7 +382,7 @@ export class ReadRouter {
     if (primary === undefined || given.timeline !== timeline || given.lsn <= newest) {
       return false;
     }
-    session.forgetGiven();
+    session.forgetGiven(given);
     this.#emit('token.rejected', { why: 'future' });
     return true;
   }

@@ -20,8 +20,8 @@ export class Session {
   /** Written here: to be trusted. */
   #own: Token | undefined;
   #ownAt = Number.NEGATIVE_INFINITY;
-  /** From outside: it may be forged. */
-  #given: Token | undefined;
+  /** From outside: any of them may be forged, and a forged one must not take away another. The oldest first. */
+  #given: readonly Token[] = [];
   #pinnedUntil = 0;
   #pinnedAt = 0;
   #wrote = false;
@@ -32,7 +32,7 @@ export class Session {
 
   /** @param scope the session that it is opened in @param process the session of the process, where there is no scope */
   constructor(consistency?: Consistency, scope?: Session, process?: Session) {
-    this.consistency = consistency ?? scope?.consistency;
+    this.consistency = consistency;
     this.#scope = scope;
     this.#process = process;
   }
@@ -43,9 +43,9 @@ export class Session {
     return this.#scope === undefined ? own : mergeTokens(own, this.#scope.own(ttl));
   }
 
-  /** What this session or one around it was given. */
+  /** The furthest of what this session or one around it was given. */
   get given(): Token | undefined {
-    return this.#scope === undefined ? this.#given : mergeTokens(this.#given, this.#scope.given);
+    return this.#given.reduce(mergeTokens, this.#scope?.given);
   }
 
   get wrote(): boolean {
@@ -85,7 +85,7 @@ export class Session {
 
   /** A token from outside. */
   advance(token: Token): void {
-    this.#given = mergeTokens(this.#given, token);
+    this.#given = [...this.#given.filter(given => !isSame(given, token)), token].slice(-MOST_GIVEN);
   }
 
   /** A token of somebody who has written for this session elsewhere. */
@@ -96,10 +96,10 @@ export class Session {
     (this.#scope ?? this.#process)?.received(token);
   }
 
-  /** What it was given is not to be believed. */
-  forgetGiven(): void {
-    this.#given = undefined;
-    this.#scope?.forgetGiven();
+  /** A token that it was given is not to be believed, or says nothing any more. */
+  forgetGiven(token: Token): void {
+    this.#given = this.#given.filter(given => !isSame(given, token));
+    this.#scope?.forgetGiven(token);
   }
 
   /** A commit that is known to have been made at or before `token`. */
@@ -124,6 +124,13 @@ export class Session {
       this.#read = position;
     }
   }
+}
+
+/** More are not handed to one session, unless by somebody who tries what happens. */
+const MOST_GIVEN = 8;
+
+function isSame(a: Token, b: Token): boolean {
+  return a.cluster === b.cluster && a.timeline === b.timeline && a.lsn === b.lsn;
 }
 
 function isFurther(a: ReadPosition, b: ReadPosition): boolean {
