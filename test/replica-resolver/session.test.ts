@@ -102,15 +102,17 @@ describe('what was written', () => {
 });
 
 describe('what was given', () => {
-  test('is forgotten if it is not to be believed, also in the outer session; what was written stays', () => {
+  test('is forgotten alone if it is not to be believed, also in the outer session; what was written stays', () => {
     const outer = new Session();
     const inner = inside(outer);
     outer.advance(at(9n));
     inner.advance(at(8n));
     void inner.written(at(5n));
     inner.shown({ timeline: 1, lsn: 7n });
-    inner.forgetGiven();
-    expect([inner.given, inner.own(TTL), inner.wrote]).toEqual([undefined, at(5n), true]);
+    inner.forgetGiven(at(9n));
+    expect([inner.given, outer.given, inner.own(TTL), inner.wrote]).toEqual([at(8n), undefined, at(5n), true]);
+    inner.forgetGiven(at(8n));
+    expect(inner.given).toBeUndefined();
     expect(inner.read).toEqual({ timeline: 1, lsn: 7n });
     inner.advance(at(6n));
     expect(inner.given).toEqual(at(6n));
