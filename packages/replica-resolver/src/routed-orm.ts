@@ -31,6 +31,7 @@ export class RoutedOrm {
   readonly #channel = new RouteChannel();
   readonly #attempts = new AsyncLocalStorage<ReadAttempt | WriteAttempt>();
   readonly starting: Promise<void>;
+  #stopped = false;
 
   constructor(specs: readonly NodeSpec[], options: ResolvedOptions, sessions: Sessions, emit: Emit) {
     this.#options = options;
@@ -131,7 +132,7 @@ export class RoutedOrm {
         const verdict = judge(error, { phase: 'connect', work: 'write', role: 'primary' });
         this.cluster.failed(node, error, verdict);
         const again = error instanceof PoolReset || verdict.action === 're-resolve';
-        if (!again || isRefusal(error) || performance.now() >= deadline) {
+        if (this.#stopped || !again || isRefusal(error) || performance.now() >= deadline) {
           throw error;
         }
         if (this.cluster.primary === node) {
@@ -142,6 +143,7 @@ export class RoutedOrm {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     await this.cluster.stop();
   }
 
