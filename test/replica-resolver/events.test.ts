@@ -63,7 +63,7 @@ describe('events', () => {
     await orm.em.getConnection('read').execute("select add_note('from a read')");
     expect(routes()).toEqual(['primary: primary-refused']);
     expect(heard('read.retried')).toEqual([
-      { from: 'one', to: 'the primary', why: expect.stringContaining('read-only transaction'), attempt: 2 },
+      { from: 'one', to: 'the primary', why: expect.stringContaining('25006'), attempt: 2 },
     ]);
     // It is remembered, also with other values.
     await orm.em.getConnection('read').execute("select add_note('again')");

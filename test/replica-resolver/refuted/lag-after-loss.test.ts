@@ -28,10 +28,9 @@ test('G2: a replica that is known to be more than `maxLag` behind answers nothin
 
 test("onNoReplica 'stale': as 'primary', and if that cannot, 'eventual' reads go to the least late replica, also when there is no primary", async () => {
   const { routed, text } = await lagging({ onNoReplica: 'stale', writeHold: 300, heartbeat: 300, maxLag: 1_500 });
-  await Promise.all([
-    expect.poll(() => routed.heard('primary.lost').length, { interval: 2, timeout: 5_000 }).toBe(1),
-    notes.primary.stop('immediate'),
-  ]);
+  const stopping = notes.primary.stop('immediate');
+  await expect.poll(() => routed.heard('primary.lost').length, { interval: 2, timeout: 5_000 }).toBe(1);
+  await stopping;
   expect(stateOf(routed)).toBe('lagging');
   expect(await routed.count(text)).toBe(0);
 });
