@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from './cluster.ts';
+import { type Lsn, parseLsn } from './lsn.ts';
 import type { Node } from './node.ts';
 
 /** How often a transaction that is still in progress is asked for, and how long between, in ms. */
@@ -41,4 +42,32 @@ export async function resolvedOutcome(
     await sleep(BETWEEN);
   }
   return 'unknown';
+}
+
+/** How long the primary may take to say where it is, in ms. */
+const POSITION_WAIT = 1_000;
+
+/**
+ * Where the log is by now: at or after whatever has become of a commit whose answer was lost.
+ * @returns `undefined`: nobody said so in time
+ */
+export async function positionNow(cluster: Cluster): Promise<Lsn | undefined> {
+  const given = new AbortController();
+  const late = sleep(POSITION_WAIT, undefined, { signal: given.signal }).catch(() => undefined);
+  try {
+    return await Promise.race([ask(cluster).catch(() => undefined), late]);
+  } finally {
+    given.abort();
+  }
+}
+
+async function ask(cluster: Cluster): Promise<Lsn | undefined> {
+  const client = await (await cluster.primaryForWrite()).pool.connect();
+  try {
+    const { rows } = await client.send({ text: 'select pg_current_wal_insert_lsn()::text as lsn' });
+    const text = rows[0]?.['lsn'];
+    return typeof text === 'string' ? parseLsn(text) : undefined;
+  } finally {
+    client.release?.();
+  }
 }

@@ -67,12 +67,19 @@ export class ReadLease implements Lease {
   /** It was made sure before the first statement. Others may have been told less since, of a server that has crashed. */
   #ensured = false;
 
-  readonly released: (() => void) | undefined;
+  readonly released: () => void;
 
   /** @param released called when the connection goes back to its pool */
   constructor(needs: ReadNeeds, released?: () => void) {
     this.#needs = needs;
-    this.released = released;
+    this.released = () => {
+      needs.writes?.released?.();
+      released?.();
+    };
+  }
+
+  passed(client: LeasedClient, text: string): void {
+    this.#needs.writes?.passed?.(client, text);
   }
 
   /** Something was sent that looks as if it wrote. */
@@ -83,7 +90,7 @@ export class ReadLease implements Lease {
   async query(client: LeasedClient, statement: Statement): Promise<StatementResult> {
     this.sent = true;
     const { floor, tellShown, writes, refused } = this.#needs;
-    if (writes !== undefined && (refused || statementKind(statement.text) === 'write')) {
+    if (writes !== undefined && (refused || inTransaction(client) || statementKind(statement.text) === 'write')) {
       return await writes.query(client, statement);
     }
     if (floor === undefined || this.#ensured || shows(client, floor)) {
@@ -195,6 +202,10 @@ export class ReadLease implements Lease {
     this.#tell(await after);
     return result;
   }
+}
+
+function inTransaction({ transactionStatus }: LeasedClient): boolean {
+  return transactionStatus === 'T' || transactionStatus === 'E';
 }
 
 /** What was asked with a statement: what others have been told since says nothing of its snapshot. */

@@ -13,6 +13,7 @@ import { ReadAttempt } from './read-attempt.ts';
 import { NotCaughtUp, ReadLease } from './read-lease.ts';
 import { Course } from './read-course.ts';
 import { type Needs, type OnReplica, nameOf, needsOf } from './read-needs.ts';
+import { reportedError } from './reported-error.ts';
 import { RetryBudget } from './retry-budget.ts';
 import type { RouteChannel, RouteReason } from './route-channel.ts';
 import { PoolReset, PoolTimeout } from './seam/node-pool.ts';
@@ -26,6 +27,8 @@ export interface Read {
   readonly kind: 'statement' | 'open';
   readonly consistency: Consistency;
   readonly session: Session;
+  /** Whatever it is made with, it is a part of what must not go back in time. */
+  readonly remembers: boolean;
   /** Make sure before it is sent that the node shows enough, rather than with it. */
   readonly ensure: boolean;
   /** The statement, as far as it is known. */
@@ -50,7 +53,7 @@ export class ReadRouter {
   readonly #retries: RetryBudget;
   readonly #learned = new LearnedWrites();
   readonly #starting: Promise<void>;
-  readonly #writeLease: (session: Session) => WriteLease;
+  readonly #writeLease: () => WriteLease;
   readonly fallback: FallbackBudget;
   readonly routes: Map<RouteReason, number> = new Map<RouteReason, number>();
   #started = false;
@@ -65,7 +68,7 @@ export class ReadRouter {
     emit: Emit,
     channel: RouteChannel,
     starting: Promise<void>,
-    writeLease: (session: Session) => WriteLease,
+    writeLease: () => WriteLease,
   ) {
     this.#writeLease = writeLease;
     this.#cluster = cluster;
@@ -159,7 +162,7 @@ export class ReadRouter {
     this.#emit('read.retried', {
       from: node.name,
       to: course.refused ? 'the primary' : 'another node',
-      why: verdict.severity === 'none' ? String((error as { code?: unknown }).code) : (error as Error).message,
+      why: reportedError(error),
       attempt: course.attempt + 1,
     });
   }
@@ -228,18 +231,15 @@ export class ReadRouter {
       wait: 0,
       tellShown: shown !== undefined,
       shown,
-      writes: this.#writeLease(read.session),
+      writes: this.#writeLease(),
       refused,
     };
     return new ReadAttempt(node, why, new ReadLease(needs, released), false);
   }
 
   /** What a session that must not go back in time has seen, whatever the single read was made with. */
-  #remembers({ session, consistency }: Read): boolean {
-    return (
-      this.#cluster.mode === 'lsn' &&
-      (consistency === 'monotonic' || (session.consistency ?? this.#options.consistency) === 'monotonic')
-    );
+  #remembers({ remembers, consistency }: Read): boolean {
+    return this.#cluster.mode === 'lsn' && (remembers || consistency === 'monotonic');
   }
 
   #shown({ session }: Read, node: Node): (lsn: Lsn) => void {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, type Emit } from './cluster.ts';
-import { resolvedOutcome } from './commit-outcome.ts';
+import { positionNow, resolvedOutcome } from './commit-outcome.ts';
 import type { Consistency } from './consistency.ts';
 import { CommitOutcomeUnknownError, ReplicaResolverError } from './errors.ts';
 import { judge } from './failures.ts';
@@ -157,6 +157,7 @@ export class RoutedOrm {
       ensure,
       text,
       consistency: consistency ?? sessions.consistency ?? this.#options.consistency,
+      remembers: (sessions.consistency ?? this.#options.consistency) === 'monotonic',
       session: sessions.current,
     };
   }
@@ -170,6 +171,10 @@ export class RoutedOrm {
       committed: (writers, lsn) => this.#committed(writers, lsn),
       lost: async (writers, error, id) => {
         await this.#committed(writers, undefined);
+        if (cluster.mode === 'lsn') {
+          // This process stays on the primary for a while; others can be told where it must have been.
+          await this.#committed(writers, await positionNow(cluster));
+        }
         const outcome = id === undefined ? 'unknown' : await resolvedOutcome(cluster, node, id);
         return outcome === 'committed'
           ? undefined
