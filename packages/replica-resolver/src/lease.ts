@@ -49,7 +49,7 @@ export interface Lease {
   /** Something was sent: from now on nobody can know what the server has done. */
   sent: boolean;
   /** Called when the connection goes back to its pool. */
-  readonly released?: (() => void) | undefined;
+  released?(): void;
   query(client: LeasedClient, statement: Statement): Promise<StatementResult>;
   /**
    * Something is sent past `query()`: a cursor, what has a callback, a config object of pg's.

@@ -2,7 +2,7 @@ import type { Node } from './node.ts';
 
 /** How far one read has come. */
 export class Course {
-  readonly #began: number = performance.now();
+  readonly #began: number;
   /** Replicas that could not answer it. */
   readonly tried: Node[] = [];
   /** 1, and one more for each that was made. */
@@ -18,7 +18,9 @@ export class Course {
   refused: boolean;
   readonly learned: boolean;
 
-  constructor(learned: boolean, retries: number) {
+  /** @param began in ms of `performance.now()` */
+  constructor(began: number, learned: boolean, retries: number) {
+    this.#began = began;
     this.learned = learned;
     this.refused = learned;
     this.retriesLeft = retries;

@@ -67,15 +67,17 @@ export class ReadLease implements Lease {
   /** It was made sure before the first statement. Others may have been told less since, of a server that has crashed. */
   #ensured = false;
 
-  readonly released: () => void;
+  readonly #returned: (() => void) | undefined;
 
   /** @param released called when the connection goes back to its pool */
   constructor(needs: ReadNeeds, released?: () => void) {
     this.#needs = needs;
-    this.released = () => {
-      needs.writes?.released?.();
-      released?.();
-    };
+    this.#returned = released;
+  }
+
+  released(): void {
+    this.#needs.writes?.released?.();
+    this.#returned?.();
   }
 
   passed(client: LeasedClient, text: string): void {

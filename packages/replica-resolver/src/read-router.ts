@@ -37,6 +37,7 @@ export interface Read {
 
 /** How long the first reads wait for a replica to be known, in ms. */
 const START = 1_000;
+const NONE: readonly Node[] = [];
 const NOTHING = { floor: undefined, wait: 0, tellShown: false };
 /** When everybody is busy, it is tried again after this, in ms. */
 const BUSY = 20;
@@ -102,8 +103,23 @@ export class ReadRouter {
 
   /** Runs `send` with an attempt, and again with another one where that may help. */
   async read<T>(read: Read, send: (attempt: ReadAttempt) => Promise<T>): Promise<T> {
-    const course = new Course(read.text !== undefined && this.#learned.has(read.text), this.#options.retries);
+    const began = performance.now();
+    const learned = read.text !== undefined && this.#learned.has(read.text);
     this.#retries.read();
+    const first = learned ? undefined : this.#atOnce(read);
+    let course: Course;
+    if (first === undefined) {
+      course = new Course(began, learned, this.#options.retries);
+    } else {
+      try {
+        const result = await send(first);
+        this.#answered(read, first, 1, began);
+        return result;
+      } catch (error) {
+        course = new Course(began, learned, this.#options.retries);
+        await this.#again(read, course, first, error);
+      }
+    }
     if (!this.#started) {
       await held(this.#starting);
     }
@@ -114,18 +130,32 @@ export class ReadRouter {
       const attempt = await this.#choose(read, course);
       try {
         const result = await send(attempt);
-        this.#answered(read, attempt, course);
+        this.#answered(read, attempt, course.attempt, began);
         return result;
       } catch (error) {
-        attempt.lease.released?.();
-        if (error instanceof NotCaughtUp) {
-          await this.#notCaughtUp(read, course, attempt.node, error);
-        } else {
-          await this.#failed(read, course, attempt, error);
-        }
-        course.attempt++;
+        await this.#again(read, course, attempt, error);
       }
     }
+  }
+
+  /** The usual read: a replica is there, and nothing has to be waited for. */
+  #atOnce(read: Read): ReadAttempt | undefined {
+    if (!this.#started || read.session.pending !== undefined) {
+      return undefined;
+    }
+    const needs = this.#needsNow(read);
+    return 'primary' in needs ? undefined : this.#toReplica(read, needs, NONE);
+  }
+
+  /** Prepares another attempt. @throws `error` if there is to be none */
+  async #again(read: Read, course: Course, attempt: ReadAttempt, error: unknown): Promise<void> {
+    attempt.lease.released?.();
+    if (error instanceof NotCaughtUp) {
+      await this.#notCaughtUp(read, course, attempt.node, error);
+    } else {
+      await this.#failed(read, course, attempt, error);
+    }
+    course.attempt++;
   }
 
   async #notCaughtUp(read: Read, course: Course, node: Node, { behind }: NotCaughtUp): Promise<void> {
@@ -137,7 +167,6 @@ export class ReadRouter {
     }
   }
 
-  /** Prepares another attempt. @throws `error` if there is to be none */
   async #failed(read: Read, course: Course, { node, lease }: ReadAttempt, error: unknown): Promise<void> {
     const role = node === this.#cluster.primary ? 'primary' : 'replica';
     const verdict = verdictOf(error, lease, read.kind, role);
@@ -180,7 +209,8 @@ export class ReadRouter {
       return this.#toPrimary(read, await this.#primary(read, course), needs.primary);
     }
     for (;;) {
-      const replica = this.#toReplica(read, needs, course);
+      const replica =
+        course.last && this.#cluster.primary !== undefined ? undefined : this.#toReplica(read, needs, course.tried);
       if (replica !== undefined) {
         return replica;
       }
@@ -194,21 +224,14 @@ export class ReadRouter {
     }
   }
 
-  #toReplica(read: Read, { floor, tellShown }: OnReplica, { tried, last }: Course): ReadAttempt | undefined {
-    if (last && this.#cluster.primary !== undefined) {
-      return undefined;
-    }
+  #toReplica(read: Read, { floor, tellShown }: OnReplica, tried: readonly Node[]): ReadAttempt | undefined {
     const { wait } = this.#options;
-    const candidates: Node[] = [];
-    for (const node of this.#cluster.servable) {
-      if (!tried.includes(node)) {
-        // One that keeps up will have it in time: to prefer the one that is known to would send all reads to it.
-        node.caughtUp =
-          floor === undefined
-            ? undefined
-            : node.replayed.latest >= floor || (node.lag !== undefined && node.lag <= wait);
-        candidates.push(node);
-      }
+    const { servable } = this.#cluster;
+    const candidates = tried.length === 0 ? servable : servable.filter(node => !tried.includes(node));
+    for (const node of candidates) {
+      // One that keeps up will have it in time: to prefer the one that is known to would send all reads to it.
+      node.caughtUp =
+        floor === undefined ? undefined : node.replayed.latest >= floor || (node.lag !== undefined && node.lag <= wait);
     }
     const node = this.#selector.pick(candidates);
     if (node === undefined) {
@@ -399,7 +422,7 @@ export class ReadRouter {
     );
   }
 
-  #answered(read: Read, { node, reason }: ReadAttempt, { attempt, took }: Course): void {
+  #answered(read: Read, { node, reason }: ReadAttempt, attempt: number, began: number): void {
     this.#cluster.succeeded(node);
     this.routes.set(reason, (this.routes.get(reason) ?? 0) + 1);
     this.#channel.publish(() => ({
@@ -409,7 +432,7 @@ export class ReadRouter {
       kind: read.kind,
       consistency: nameOf(read.consistency),
       attempt,
-      took,
+      took: performance.now() - began,
     }));
   }
 }

@@ -44,7 +44,7 @@ export class RoutedOrm {
   }
 
   /** Runs a statement that reads, where it should be run; `send` may be called again. */
-  async read<T>(
+  read<T>(
     read: {
       readonly consistency: Consistency | undefined;
       readonly text: string | undefined;
@@ -53,7 +53,7 @@ export class RoutedOrm {
     routed: (node: string) => void,
     send: () => Promise<T>,
   ): Promise<T> {
-    return await this.router.read(this.#read('statement', read), attempt => {
+    return this.router.read(this.#read('statement', read), attempt => {
       routed(attempt.node.name);
       return this.#attempts.run(attempt, send);
     });
@@ -65,9 +65,9 @@ export class RoutedOrm {
   }
 
   /** Runs the beginning of what is open: a transaction or a stream. */
-  async open<T>(consistency: Consistency | undefined, begin: () => Promise<T>): Promise<T> {
+  open<T>(consistency: Consistency | undefined, begin: () => Promise<T>): Promise<T> {
     const read = this.#read('open', { consistency, text: undefined, ensure: true });
-    return await this.router.read(read, attempt => this.#attempts.run(attempt, begin));
+    return this.router.read(read, attempt => this.#attempts.run(attempt, begin));
   }
 
   /** Runs a statement that may write; again if it was not sent, or to a server that turned out to be a standby. */
@@ -96,14 +96,14 @@ export class RoutedOrm {
   }
 
   /** A connection for whoever asks the pool of the read side. */
-  async connectToRead(): Promise<NodeClient> {
+  connectToRead(): Promise<NodeClient> {
     const attempt = this.#attempts.getStore();
     if (attempt?.type === 'read') {
-      return await connectFor(attempt);
+      return connectFor(attempt);
     }
     // Nobody routes it: a Kysely of the user's.
     const read = this.#read('open', { consistency: undefined, text: undefined, ensure: true });
-    return await this.#attempts.exit(() => this.router.read(read, connectFor));
+    return this.#attempts.exit(() => this.router.read(read, connectFor));
   }
 
   /** A connection for whoever asks the pool of the write side: to the primary, waited for if there is none. */

@@ -5,6 +5,11 @@ import type { ParameterStatus, PgClient, PgClientClass, PgQuery } from './pg.ts'
 /** A connection that a lease looks after. */
 export interface NodeClient extends PgClient, LeasedClient {
   lease: Lease | undefined;
+  /** pg's own `release()` while it is in use, and the one that may be called more than once. */
+  toPool: ((error?: unknown) => void) | undefined;
+  /** It is in use. */
+  out: boolean;
+  giveBack: ((error?: unknown) => void) | undefined;
   /** A plain client to the same server, not connected yet. */
   another(): PgClient;
 }
@@ -28,6 +33,9 @@ export function nodeClientClass(
 
   class Client extends Base implements NodeClient {
     lease: Lease | undefined;
+    toPool: ((error?: unknown) => void) | undefined;
+    out = false;
+    giveBack: ((error?: unknown) => void) | undefined;
     readonly replayed: Replayed = options.replayed;
     server: string | undefined;
     connectedAt: number = Number.POSITIVE_INFINITY;

@@ -40,11 +40,10 @@ export class NodePool {
   readonly #created: (pool: PgPool) => void;
   readonly #broken: (error: Error) => void;
   readonly #waiters: Waiter[] = [];
-  /** Those in use. */
-  readonly #out = new Set<NodeClient>();
-  /** Those that are open. */
+  /** Those that are open; one that is in use knows its way back. */
   readonly #all = new Set<NodeClient>();
   #taken = 0;
+  #inFlight = 0;
   #pool: PgPool;
   #ended = false;
 
@@ -87,7 +86,7 @@ export class NodePool {
 
   /** Statements and transactions under way. */
   get inFlight(): number {
-    return this.#out.size;
+    return this.#inFlight;
   }
 
   /** @throws PoolTimeout, PoolReset, or whatever connecting fails with */
@@ -104,17 +103,10 @@ export class NodePool {
         client.release?.(true);
         throw new PoolReset('The connection was made to a node that is down by now.');
       }
-      this.#out.add(client);
-      // Kysely does not give back a connection whose commit has failed, pg throws when one is given back twice.
-      const { release } = client;
-      let given = false;
-      client.release = error => {
-        if (!given) {
-          given = true;
-          // In the middle of a transaction: whoever has it next would be in it as well, and lose what he writes with it.
-          release?.call(client, error ?? (client.transactionStatus === 'I' ? undefined : true));
-        }
-      };
+      this.#inFlight++;
+      client.out = true;
+      client.toPool = client.release;
+      client.release = client.giveBack;
       return client;
     } catch (error) {
       this.#leave();
@@ -144,7 +136,7 @@ export class NodePool {
     const old = this.#pool;
     this.#pool = this.#create();
     this.#sendAway(why);
-    [...this.#all].filter(client => !(this.#out.has(client) && keep(client))).forEach(client => client.destroy());
+    [...this.#all].filter(client => !(client.out && keep(client))).forEach(client => client.destroy());
     void endOf(old).catch(() => undefined);
   }
 
@@ -154,7 +146,7 @@ export class NodePool {
     this.#sendAway('The ORM was closed.');
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, this.#out.size > 0 ? grace : Math.min(grace, GOODBYE));
+      timer = setTimeout(resolve, this.#inFlight > 0 ? grace : Math.min(grace, GOODBYE));
     });
     await Promise.race([endOf(this.#pool), late]);
     clearTimeout(timer);
@@ -171,12 +163,18 @@ export class NodePool {
     pool.on('connect', (client: PgClient) => {
       // Without a listener an error of a connection that is in use would end the process; its statement fails anyway.
       client.on('error', () => undefined);
-      this.#all.add(client as NodeClient);
-      client.on('end', () => {
-        this.#all.delete(client as NodeClient);
-        if (this.#out.has(client as NodeClient)) {
-          client.release?.(true);
-        }
+      const made = client as NodeClient;
+      this.#all.add(made);
+      // Kysely does not give back a connection whose commit has failed, and pg throws when one is given back twice.
+      made.giveBack = error => {
+        const { toPool } = made;
+        made.toPool = undefined;
+        // In the middle of a transaction: whoever has it next would be in it as well, and lose what he writes with it.
+        toPool?.(error ?? (made.transactionStatus === 'I' ? undefined : true));
+      };
+      made.on('end', () => {
+        this.#all.delete(made);
+        made.giveBack?.(true);
       });
     });
     pool.on('error', (error: Error) => {
@@ -188,7 +186,10 @@ export class NodePool {
       const { lease } = client;
       client.lease = undefined;
       lease?.released?.();
-      if (this.#out.delete(client)) {
+      // pg also takes and gives back those whose time is over, by itself.
+      if (client.out) {
+        client.out = false;
+        this.#inFlight--;
         this.#leave();
       }
     });

@@ -37,7 +37,7 @@ export interface PgClient {
   query(config: unknown, values?: unknown, callback?: unknown): unknown;
   end(): Promise<void>;
   on(event: string, listener: (argument: never) => void): unknown;
-  release?: (error?: unknown) => void;
+  release?: ((error?: unknown) => void) | undefined;
 }
 
 /** What the server says of a setting by itself. */

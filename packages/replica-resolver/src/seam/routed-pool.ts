@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { callbackify } from 'node:util';
 import type { NodeClient } from './node-client.ts';
 import type { PoolCounts } from './node-pool.ts';
@@ -29,21 +28,30 @@ export interface DialectMaker {
   createKyselyDialect(overrides: object | undefined): Dialect;
 }
 
+/** Which connection was given for which question. */
+interface Slot {
+  client: NodeClient | undefined;
+}
+
+interface Asking {
+  slot: Slot | undefined;
+}
+
 /**
  * Lets a MikroORM connection take its physical connections from `source`, whichever server they lead to. Its own pool stays
  * as what `getNativeClient()` returns, and never connects.
  *
  * Relies on `createKyselyDialect(overrides)` making the pool and telling `overrides.onPoolCreated` of it, on Kysely calling
- * nothing of a pool but `connect()` and `end()`, and on `cancelQuery()` and `killSession()` of its connections being how it
+ * nothing of a pool but `connect()` and `end()`, the former as the first thing of `acquireConnection()`, and on `cancelQuery()` and `killSession()` of its connections being how it
  * aborts what runs.
  */
 export function routeConnections(connection: DialectMaker, source: ConnectionSource): void {
   const create = connection.createKyselyDialect.bind(connection);
   connection.createKyselyDialect = overrides => {
-    const given = new AsyncLocalStorage<{ client?: NodeClient }>();
+    const asking: Asking = { slot: undefined };
     const connect = async (): Promise<NodeClient> => {
+      const { slot } = asking;
       const client = await source.connect();
-      const slot = given.getStore();
       if (slot !== undefined) {
         slot.client = client;
       }
@@ -51,7 +59,7 @@ export function routeConnections(connection: DialectMaker, source: ConnectionSou
     };
     const dialect = create({ ...overrides, onPoolCreated: (pool: PgPool) => takeOver(pool, connect, source) });
     const createDriver = dialect.createDriver.bind(dialect);
-    dialect.createDriver = () => cancelWhereItRuns(createDriver(), given);
+    dialect.createDriver = () => cancelWhereItRuns(createDriver(), asking);
     return dialect;
   };
 }
@@ -82,18 +90,23 @@ function noRelease(): void {}
  * Kysely cancels a statement by the id of its server process, on a connection to where the pool leads. Here that may be
  * another server, where the same id is somebody else.
  */
-function cancelWhereItRuns(driver: KyselyDriver, given: AsyncLocalStorage<{ client?: NodeClient }>): KyselyDriver {
+function cancelWhereItRuns(driver: KyselyDriver, asking: Asking): KyselyDriver {
   const seen = new WeakSet<PhysicalConnection>();
   const acquire = driver.acquireConnection.bind(driver);
   driver.acquireConnection = async (...args) => {
-    const slot: { client?: NodeClient } = {};
-    const connection = await given
-      .run(slot, () => acquire(...args))
-      .catch((error: unknown) => {
-        // Kysely does not give back a connection whose `onReserveConnection` has failed.
-        slot.client?.release?.();
-        throw error;
-      });
+    const slot: Slot = { client: undefined };
+    let connection: PhysicalConnection;
+    try {
+      asking.slot = slot;
+      // Kysely asks the pool at once, before anybody else can.
+      const acquired = acquire(...args);
+      asking.slot = undefined;
+      connection = await acquired;
+    } catch (error) {
+      // Kysely does not give back a connection whose `onReserveConnection` has failed.
+      slot.client?.release?.();
+      throw error;
+    }
     const { client } = slot;
     if (client !== undefined && !seen.has(connection)) {
       seen.add(connection);
