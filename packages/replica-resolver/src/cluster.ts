@@ -354,6 +354,7 @@ export class Cluster {
         role: observation.inRecovery ? 'replica' : 'primary',
         lag: this.#mode === 'time' ? 0 : node.lag,
         cold: performance.now() - this.#startedAt < COLD,
+        wanted: this.#primary === undefined && this.#servable.length === 0,
       });
       if (node.health.state === 'warming' || node.health.state === 'up') {
         void node.pool.warm().catch(() => undefined);

@@ -64,13 +64,15 @@ export interface NodeHealth {
 export type NodeEvent =
   /**
    * A probe was answered. `lag` in ms, `undefined` when it is not known; `cold`: no node has served yet, all start together,
-   * so that there is nothing to spare this one from (no slow start).
+   * so that there is nothing to spare this one from (no slow start); `wanted`: nobody else serves, so that it may come back
+   * before its backoff is over.
    */
   | {
       readonly type: 'beat';
       readonly role: 'primary' | 'replica';
       readonly lag: number | undefined;
       readonly cold?: boolean;
+      readonly wanted?: boolean;
     }
   /** A probe failed, or was not answered in time. */
   | { readonly type: 'missed'; readonly why: string }
@@ -235,7 +237,7 @@ function claim(health: NodeHealth, now: number): NodeHealth {
 function beat(health: NodeHealth, event: ReplicaBeat, now: number, settings: NodeSettings): NodeHealth {
   switch (health.state) {
     case 'down':
-      return now < health.probeAt
+      return now < health.probeAt && event.wanted !== true
         ? health
         : admit({ ...health, recoveredAt: now }, event, now, settings, 'it answers again');
     case 'unknown':
