@@ -193,8 +193,11 @@ export class GuardedStore {
 
   #trip(): void {
     this.#trips += 1;
-    this.#open = true;
-    this.#retryAt = performance.now() + this.#retryAfter;
+    // One that is left alone already is not left alone for longer: writes that miss it all the time would put its probe off for ever.
+    if (!this.#open) {
+      this.#open = true;
+      this.#retryAt = performance.now() + this.#retryAfter;
+    }
   }
 
   /** Makes every entry invalid, and lets reads in again if that worked. */
