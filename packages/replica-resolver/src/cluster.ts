@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { backoff } from './backoff.ts';
-import { elect } from './election.ts';
 import { ReplicaResolverError } from './errors.ts';
 import type { ResolverEvents } from './events.ts';
 import type { Verdict } from './failures.ts';
+import { Leadership } from './leadership.ts';
 import { type Lsn, normaliseLsn } from './lsn.ts';
 import { Membership } from './membership.ts';
 import { Monitor } from './monitor.ts';
@@ -40,12 +40,7 @@ export class Cluster {
   /** Beats and their timers belong to no request, whoever's statement has caused them. */
   readonly #outside: <T>(fn: () => T) => T = AsyncLocalStorage.snapshot();
   readonly #waiters: PrimaryWaiters;
-  /** Where the history of a timeline began, at the least: what was replayed of the one before it when it was last looked at. */
-  readonly #switchpoints = new Map<number, Lsn>();
-  #primary: Node | undefined;
-  /** Who takes writes until somebody else is known to. */
-  #assumed: Node | undefined;
-  #timeline: number | undefined;
+  readonly #leadership: Leadership;
   #newest: Lsn = 0n;
   #mode: 'lsn' | 'time' = 'lsn';
   #servable: Node[] = [];
@@ -54,7 +49,6 @@ export class Cluster {
   #change: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #startedAt: number = performance.now();
   #refreshedAt = Number.NEGATIVE_INFINITY;
-  #splitBrain = '';
   #stopped = false;
 
   constructor(specs: readonly NodeSpec[], options: ResolvedOptions, emit: Emit) {
@@ -68,9 +62,18 @@ export class Cluster {
     this.#lag = new ReplicationLag(options.maxLag);
     this.#waiters = new PrimaryWaiters(options.writeHold);
     specs.forEach(spec => this.add(spec));
-    this.#assumed = [...this.#nodes.values()].find(node => node.spec.configured === 'primary');
-    this.#primary = this.#assumed;
-    this.#told = this.#primary;
+    const assumed = [...this.#nodes.values()].find(node => node.spec.configured === 'primary');
+    this.#told = assumed;
+    this.#leadership = new Leadership(assumed, {
+      emit,
+      apply: (node, event) => this.#apply(node, event),
+      switched: (node, sameHistory) => this.#switched(node, sameHistory),
+      lost: () => {
+        this.#changed();
+        void this.wakeAll();
+      },
+      timelineChanged: () => this.#changed(),
+    });
   }
 
   get nodes(): IterableIterator<Node> {
@@ -78,7 +81,7 @@ export class Cluster {
   }
 
   get primary(): Node | undefined {
-    return this.#primary;
+    return this.#leadership.primary;
   }
 
   /** Replicas that may get reads, whatever they need to show. */
@@ -88,7 +91,7 @@ export class Cluster {
 
   /** Whether there is any node beside the primary. */
   get hasReplicas(): boolean {
-    return this.#nodes.size > (this.#primary === undefined ? 0 : 1);
+    return this.#nodes.size > (this.#leadership.primary === undefined ? 0 : 1);
   }
 
   get mode(): 'lsn' | 'time' {
@@ -96,7 +99,7 @@ export class Cluster {
   }
 
   get timeline(): number | undefined {
-    return this.#timeline;
+    return this.#leadership.timeline;
   }
 
   /** The digest that tokens carry; `undefined` until a node has told. */
@@ -120,7 +123,7 @@ export class Cluster {
 
   /** What was surely common to `timeline` and the one after it. */
   switchpointAfter(timeline: number): Lsn | undefined {
-    return this.#switchpoints.get(timeline + 1);
+    return this.#leadership.switchpointAfter(timeline);
   }
 
   node(name: string): Node | undefined {
@@ -160,7 +163,7 @@ export class Cluster {
   /** Takes a node out: no more reads, and its connections end when they are idle. */
   remove(name: string): void {
     const node = this.#nodes.get(name);
-    if (node === undefined || node === this.#primary) {
+    if (node === undefined || node === this.#leadership.primary) {
       return;
     }
     this.#nodes.delete(name);
@@ -204,7 +207,7 @@ export class Cluster {
 
   /** Asks the primary where it is, in a question that is sent after this call; many callers are one question. */
   async refresh(): Promise<void> {
-    const primary = this.#primary;
+    const primary = this.#leadership.primary;
     if (primary === undefined) {
       return;
     }
@@ -227,7 +230,7 @@ export class Cluster {
     for (;;) {
       // One that hangs is not waited for beyond the deadline.
       const answered = await Promise.race([this.#freshAll().then(() => true), late]);
-      if ((this.#timeline ?? 0) >= timeline) {
+      if ((this.#leadership.timeline ?? 0) >= timeline) {
         return true;
       }
       const all = [...this.#nodes.values()].every(
@@ -253,20 +256,20 @@ export class Cluster {
 
   /** The primary, or the one that will be it within `writeHold`. @throws ReplicaResolverError NO_PRIMARY */
   primaryForWrite(): Node | Promise<Node> {
-    return this.#primary ?? this.#waiters.wait();
+    return this.#leadership.primary ?? this.#waiters.wait();
   }
 
   /** A commit of this process. @param lsn as the server said it */
   committed(lsn: Lsn): { readonly cluster: string; readonly timeline: number; readonly lsn: Lsn } | undefined {
-    const node = this.#primary;
+    const node = this.#leadership.primary;
     const normalised = normaliseLsn(lsn, node?.observation?.walSegmentSize ?? 16_777_216);
     if (normalised > this.#newest) {
       this.#newest = normalised;
     }
     const { cluster } = this.#membership;
-    return cluster === undefined || this.#timeline === undefined
+    return cluster === undefined || this.#leadership.timeline === undefined
       ? undefined
-      : { cluster, timeline: this.#timeline, lsn: normalised };
+      : { cluster, timeline: this.#leadership.timeline, lsn: normalised };
   }
 
   succeeded(node: Node): void {
@@ -291,7 +294,7 @@ export class Cluster {
       this.#apply(node, { type: 'fault', severity, why });
     }
     void this.wake(node);
-    if (node === this.#primary || this.#primary === undefined) {
+    if (node === this.#leadership.primary || this.#leadership.primary === undefined) {
       void this.wakeAll();
     }
   }
@@ -303,7 +306,7 @@ export class Cluster {
   #interval(node: Node): number {
     const { state, probeAt } = node.health;
     const jitter = 0.8 + Math.random() * 0.4;
-    if (this.#primary === undefined || state === 'unknown') {
+    if (this.#leadership.primary === undefined || state === 'unknown') {
       return FAST * jitter;
     }
     if (state === 'suspect') {
@@ -340,8 +343,8 @@ export class Cluster {
     if (observation.inRecovery && node.health.state === 'fenced') {
       this.#apply(node, { type: 'unfence' });
     }
-    this.#elect(node);
-    if (node === this.#primary) {
+    this.#leadership.elect(this.#nodes.values(), node);
+    if (node === this.#leadership.primary) {
       if (node.position !== undefined) {
         this.#lag.primaryWasAt(at, node.position);
         this.#newest = node.position > this.#newest ? node.position : this.#newest;
@@ -354,7 +357,7 @@ export class Cluster {
         role: observation.inRecovery ? 'replica' : 'primary',
         lag: this.#mode === 'time' ? 0 : node.lag,
         cold: performance.now() - this.#startedAt < COLD,
-        wanted: this.#primary === undefined && this.#servable.length === 0,
+        wanted: this.#leadership.primary === undefined && this.#servable.length === 0,
       });
       if (node.health.state === 'warming' || node.health.state === 'up') {
         void node.pool.warm().catch(() => undefined);
@@ -367,7 +370,7 @@ export class Cluster {
 
   /** Whether a node is what it should be. */
   #belongs(node: Node, observation: Observation): boolean {
-    const leader = this.#primary ?? this.#assumed;
+    const { leader } = this.#leadership;
     const why = this.#membership.objectionTo(node, observation, this.#nodes.values(), leader, this.#mode);
     if (why === undefined) {
       node.rejected = undefined;
@@ -381,109 +384,14 @@ export class Cluster {
     return false;
   }
 
-  #elect(seen: Node): void {
-    const claims = [...this.#nodes.values()].filter(
-      node =>
-        node.observation !== undefined &&
-        node.rejected === undefined &&
-        (node === seen || (node.health.state !== 'down' && node.health.state !== 'suspect')),
-    );
-    const { primary, timeline, fenced, splitBrain } = elect(
-      claims.map(node => ({
-        node: node.name,
-        inRecovery: node.observation!.inRecovery,
-        readOnly: node.observation!.readOnly,
-        timeline: node.observation!.timeline ?? 0,
-      })),
-      this.#primary?.name ?? this.#assumed?.name,
-      this.#timeline ?? 0,
-    );
-    this.#tellSplitBrain(splitBrain, timeline);
-    const elected = primary === undefined ? undefined : this.#nodes.get(primary);
-    if (elected === undefined) {
-      const current = this.#primary;
-      if (current?.observation?.inRecovery === true) {
-        this.#lose(current, 'It is a standby.');
-      } else if (current !== undefined && fenced.includes(current.name)) {
-        this.#lose(current, 'Another server has been promoted.');
-      }
-    } else if (elected !== this.#primary) {
-      // Until the one that the configuration names has answered or failed, silence is no proof.
-      if (this.#primary?.observation === undefined && this.#primary?.health.state === 'unknown') {
-        return;
-      }
-      this.#switchTo(elected, timeline);
-    } else {
-      this.#noteTimeline(elected, timeline);
-      if (elected.health.state !== 'primary') {
-        this.#apply(elected, { type: 'primary' });
-      }
-    }
-    for (const name of fenced) {
-      const node = this.#nodes.get(name)!;
-      if (node.health.state !== 'fenced') {
-        const why = `It takes writes on timeline ${node.observation?.timeline}, and there is a newer one (${timeline}). Rebuild it as a standby.`;
-        this.#emit('node.rejected', { node: name, why });
-        this.#apply(node, { type: 'fence', why });
-      }
-    }
-  }
-
-  #switchTo(node: Node, timeline: number): void {
-    const from = this.#primary ?? this.#assumed;
-    // The same one on the same timeline was only away: its log goes on where it was.
-    if (from !== node || timeline !== this.#timeline) {
+  #switched(node: Node, sameHistory: boolean): void {
+    if (!sameHistory) {
       this.#lag.forgetPrimary();
     }
-    this.#noteTimeline(node, timeline);
-    this.#primary = node;
-    this.#assumed = node;
     this.#newest = 0n;
-    if (node.serializable) {
-      // Its connections were made for a standby, and writes are serializable by the user's default.
-      node.pool.reset('It takes writes now.', () => true);
-    }
-    this.#apply(node, { type: 'primary' });
-    if (from !== undefined && from !== node) {
-      // Whatever it says when it is heard of again: no write may reach it until it says that it is a standby.
-      if (from.observation?.inRecovery !== true) {
-        this.#apply(from, { type: 'fence', why: `${node.name} is the primary now.` });
-      }
-      from.pool.reset(`${node.name} is the primary now.`);
-    }
-    this.#emit('primary.changed', { from: from === node ? undefined : from?.name, to: node.name, timeline });
     this.#changed();
     this.#waiters.resolveAll(node);
     void this.wakeAll();
-  }
-
-  #noteTimeline(node: Node, timeline: number): void {
-    if (timeline === 0 || timeline === this.#timeline) {
-      return;
-    }
-    if (this.#timeline !== undefined && timeline === this.#timeline + 1 && node.replayedBefore !== undefined) {
-      this.#switchpoints.set(timeline, node.replayedBefore);
-    }
-    this.#timeline = timeline;
-    this.#changed();
-  }
-
-  #lose(node: Node, why: string): void {
-    if (this.#primary !== node) {
-      return;
-    }
-    this.#primary = undefined;
-    this.#emit('primary.lost', { node: node.name, why });
-    this.#changed();
-    void this.wakeAll();
-  }
-
-  #tellSplitBrain(nodes: readonly string[], timeline: number): void {
-    const names = nodes.join(' ');
-    if (names !== '' && names !== this.#splitBrain) {
-      this.#emit('split-brain', { nodes, timeline });
-    }
-    this.#splitBrain = names;
   }
 
   #measureLag(node: Node, at: number): void {
@@ -493,7 +401,7 @@ export class Cluster {
     const { ms, bytes, relative } = this.#lag.replicaWasAt(
       at,
       node.position,
-      this.#primary?.health.state === 'primary',
+      this.#leadership.primary?.health.state === 'primary',
     );
     node.lag = ms;
     node.lagBytes = bytes;
@@ -515,7 +423,7 @@ export class Cluster {
    * that does not tell what the primary does is no reason to do without it for all.
    */
   #judgeMode(): void {
-    const leader = this.#primary ?? this.#assumed;
+    const { leader } = this.#leadership;
     const heard = [...this.#nodes.values()].filter(node => node.observation !== undefined);
     const asked = leader === undefined || leader.observation !== undefined || leader.lastError !== undefined;
     const silent = leader?.observation !== undefined ? [leader] : heard;
@@ -540,14 +448,14 @@ export class Cluster {
     if (health.state !== before.state) {
       this.#emit('node.state', { node: node.name, from: before.state, to: health.state, why: health.why });
       if (health.state === 'down' || health.state === 'fenced') {
-        if (node === this.#primary && health.state === 'down') {
+        if (node === this.#leadership.primary && health.state === 'down') {
           // It may be slow rather than gone, and transactions cannot be begun again elsewhere: until there is another primary.
           node.pool.reset(health.why, client => client.lease instanceof WriteLease);
         } else {
           node.pool.reset(health.why);
         }
-        if (node === this.#primary) {
-          this.#lose(node, health.why);
+        if (node === this.#leadership.primary) {
+          this.#leadership.lose(node, health.why);
         }
       }
       if (health.state === 'suspect') {
@@ -564,12 +472,16 @@ export class Cluster {
   #changed(): void {
     const before = this.#servable;
     this.#servable = [...this.#nodes.values()].filter(
-      node => node !== this.#primary && serves(node.health.state) && node.rejected === undefined && this.#follows(node),
+      node =>
+        node !== this.#leadership.primary &&
+        serves(node.health.state) &&
+        node.rejected === undefined &&
+        this.#follows(node),
     );
     const same =
       this.#servable.length === before.length && this.#servable.every((node, index) => node === before[index]);
-    if (!same || this.#primary !== this.#told) {
-      this.#told = this.#primary;
+    if (!same || this.#leadership.primary !== this.#told) {
+      this.#told = this.#leadership.primary;
       this.#tellChange();
     }
   }
@@ -581,7 +493,11 @@ export class Cluster {
 
   /** Whether a replica is known to be on the primary's timeline: the same position on another one is other data (T3). */
   #follows(node: Node): boolean {
-    return this.#mode === 'time' || this.#timeline === undefined || node.observation?.timeline === this.#timeline;
+    return (
+      this.#mode === 'time' ||
+      this.#leadership.timeline === undefined ||
+      node.observation?.timeline === this.#leadership.timeline
+    );
   }
 }
 

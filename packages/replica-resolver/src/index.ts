@@ -9,7 +9,8 @@ export {
 } from './errors.ts';
 export type { ResolverEvents, TokenRejection } from './events.ts';
 export type { RouteEvent, RouteReason } from './route-channel.ts';
-export type { DnsTopology, NodeOptions, PoolOptions, ReplicaResolverOptions, TopologyNode } from './options.ts';
+export type { DnsTopology, NodeOptions, ReplicaResolverOptions, TopologyNode } from './options.ts';
+export type { PoolOptions } from './pool-options.ts';
 export { replicaResolver } from './replica-resolver.ts';
 export { redisTokenStore, type RedisTokenStoreOptions, type TokenRedis } from './redis-token-store.ts';
 export type { Candidate, Strategy } from './selection.ts';

@@ -1,23 +1,9 @@
+import { checkBoolean, checkText, DAY, isObject, number, oneOf, shown, whole, wrong } from './checks.ts';
 import type { Consistency } from './consistency.ts';
 import { OptionsError } from './errors.ts';
+import { checkPool, type PoolOptions } from './pool-options.ts';
 import type { Strategy } from './selection.ts';
 import type { TokenStore } from './token-store.ts';
-
-/** A pool of connections to one node, in the words of pg-pool. */
-export interface PoolOptions {
-  /** Most connections. @default 10 */
-  readonly max?: number | undefined;
-  /** Connections kept open, and opened before a replica gets its first read. @default 0 */
-  readonly min?: number | undefined;
-  /** How long connecting may take, in ms. @default 1000 for replicas, 3000 for the primary */
-  readonly connectionTimeoutMillis?: number | undefined;
-  /** How long a statement waits for a free connection, in ms. @default 1000 for replicas (then another node answers), 30000 for the primary */
-  readonly acquireTimeoutMillis?: number | undefined;
-  /** A connection that nobody has used for so long is closed, in ms. @default 30000 */
-  readonly idleTimeoutMillis?: number | undefined;
-  /** A connection is closed after so long, ±10 %, in s. @default 1800 */
-  readonly maxLifetimeSeconds?: number | undefined;
-}
 
 /** What is said of one node beside where it is. */
 export interface NodeOptions {
@@ -129,23 +115,6 @@ export type ResolvedOptions = { readonly [Name in keyof Filled]-?: NonNullable<F
   readonly nodes: Readonly<Record<string, NodeOptions>>;
 };
 
-const DAY = 86_400_000;
-
-/** What pools are where nothing is said. */
-export const REPLICA_POOL: Readonly<Record<keyof PoolOptions, number>> = {
-  max: 10,
-  min: 0,
-  connectionTimeoutMillis: 1_000,
-  acquireTimeoutMillis: 1_000,
-  idleTimeoutMillis: 30_000,
-  maxLifetimeSeconds: 1_800,
-};
-export const PRIMARY_POOL: Readonly<Record<keyof PoolOptions, number>> = {
-  ...REPLICA_POOL,
-  connectionTimeoutMillis: 3_000,
-  acquireTimeoutMillis: 30_000,
-};
-
 /** @throws OptionsError naming the first option that cannot be what was meant */
 export function resolveOptions(options: ReplicaResolverOptions = {}): ResolvedOptions {
   if (!isObject(options)) {
@@ -250,50 +219,6 @@ export function checkConsistency(option: string, value: unknown): Consistency {
   );
 }
 
-/** Settings of one pool. @throws OptionsError */
-export function checkPool(option: string, value: unknown): PoolOptions {
-  if (value === undefined) {
-    return {};
-  }
-  const defaults = option === 'primaryPool' ? PRIMARY_POOL : REPLICA_POOL;
-  const limits: Record<keyof PoolOptions, readonly [least: number, most: number]> = {
-    max: [1, 10_000],
-    min: [0, 10_000],
-    connectionTimeoutMillis: [1, DAY],
-    acquireTimeoutMillis: [1, DAY],
-    idleTimeoutMillis: [0, DAY],
-    maxLifetimeSeconds: [0, DAY / 1000],
-  };
-  if (!isObject(value)) {
-    throw wrong(option, `takes an object of ${Object.keys(limits).join(', ')}`, value, 'Pass { max: 10 }.');
-  }
-  for (const [name, setting] of Object.entries(value)) {
-    const limit = Object.hasOwn(limits, name) ? limits[name as keyof PoolOptions] : undefined;
-    if (limit === undefined) {
-      throw wrong(
-        `${option}.${name}`,
-        `is not among ${Object.keys(limits).join(', ')}`,
-        setting,
-        'Remove it, or correct its name.',
-      );
-    }
-    if (setting !== undefined) {
-      number(
-        `${option}.${name}`,
-        setting,
-        defaults[name as keyof PoolOptions],
-        ...limit,
-        name.endsWith('Millis') ? 'ms' : '',
-      );
-    }
-  }
-  const { min = 0, max = 10 } = value as PoolOptions;
-  if (min > max) {
-    throw wrong(`${option}.min`, `is not more than max (${max})`, min, 'Lower min or raise max.');
-  }
-  return value as PoolOptions;
-}
-
 /** What is said of one node. @throws OptionsError */
 export function checkNode(option: string, value: unknown): NodeOptions {
   if (!isObject(value)) {
@@ -363,79 +288,4 @@ function checkSecret(value: unknown): string | Uint8Array | undefined {
     'secret',
     `secret is a text or bytes of at least 16, but got ${typeof value === 'string' ? `a text of ${value.length} characters` : `a value of type ${typeof value}`}. Make one with randomBytes(32).`,
   );
-}
-
-function checkText(option: string, value: unknown): string | undefined {
-  if (value === undefined || (typeof value === 'string' && value !== '')) {
-    return value as string | undefined;
-  }
-  throw wrong(option, 'is a text that is not empty', value, 'Leave it out if there is none.');
-}
-
-function checkBoolean(option: string, value: unknown): boolean {
-  if (value !== undefined && typeof value !== 'boolean') {
-    throw wrong(option, 'is true or false', value, 'Leave it out for false.');
-  }
-  return value ?? false;
-}
-
-function oneOf<T extends string>(option: string, value: unknown, fallback: T, allowed: readonly T[]): T {
-  if (value === undefined) {
-    return fallback;
-  }
-  if (!allowed.includes(value as T)) {
-    throw wrong(
-      option,
-      `is one of ${allowed.map(each => `'${each}'`).join(', ')}`,
-      value,
-      `Leave it out for '${fallback}'.`,
-    );
-  }
-  return value as T;
-}
-
-function whole(option: string, value: unknown, fallback: number, least: number, most: number): number {
-  const result = number(option, value, fallback, least, most, '');
-  if (!Number.isInteger(result)) {
-    throw wrong(option, `is a whole number from ${least} to ${most}`, value, `Leave it out for ${fallback}.`);
-  }
-  return result;
-}
-
-function number(option: string, value: unknown, fallback: number, least: number, most: number, unit: string): number {
-  if (value === undefined) {
-    return fallback;
-  }
-  if (typeof value !== 'number' || !(value >= least && value <= most)) {
-    throw wrong(
-      option,
-      `is a number from ${least} to ${most}${unit && ` (${unit})`}`,
-      value,
-      `Leave it out for ${fallback}.`,
-    );
-  }
-  return value;
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function wrong(option: string, contract: string, value: unknown, remedy: string): OptionsError {
-  return new OptionsError(option, `${option} ${contract}, but got: ${shown(value)}. ${remedy}`);
-}
-
-/** A value for a message: short, on one line, and never what an object holds. */
-export function shown(value: unknown): string {
-  const text =
-    typeof value === 'string'
-      ? JSON.stringify(value)
-      : typeof value === 'object' && value !== null
-        ? Array.isArray(value)
-          ? `an array of ${value.length}`
-          : `an object with ${Object.keys(value).slice(0, 5).join(', ') || 'nothing in it'}`
-        : typeof value === 'function'
-          ? 'a function'
-          : String(value);
-  return text.length > 120 ? `${text.slice(0, 119)}…` : text;
 }

@@ -1,17 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { MikroORM } from '@mikro-orm/core';
 import type { Emit } from './cluster.ts';
+import { shown } from './checks.ts';
 import type { Consistency } from './consistency.ts';
 import { OptionsError, ReplicaResolverError } from './errors.ts';
 import type { ResolverEvents } from './events.ts';
 import type { Node } from './node.ts';
-import {
-  checkConsistency,
-  type ReplicaResolverOptions,
-  resolveOptions,
-  type ResolvedOptions,
-  shown,
-} from './options.ts';
+import { checkConsistency, type ReplicaResolverOptions, resolveOptions, type ResolvedOptions } from './options.ts';
 import type { ReplicaResolver, Scope } from './resolver.ts';
 import { Events } from './resolver-events.ts';
 import { notRegistered, RoutedOrm } from './routed-orm.ts';

@@ -1,8 +1,9 @@
 import { resolve4, resolve6, resolveSrv } from 'node:dns/promises';
+import { shown } from './checks.ts';
 import type { Cluster, Emit } from './cluster.ts';
 import { OptionsError } from './errors.ts';
 import type { Node, NodeSpec } from './node.ts';
-import { checkNode, type DnsTopology, type ResolvedOptions, shown, type TopologyNode } from './options.ts';
+import { checkNode, type DnsTopology, type ResolvedOptions, type TopologyNode } from './options.ts';
 
 /** Where nodes that a topology names are made. */
 interface Specs {

@@ -1,15 +1,9 @@
 import type { Connection, MikroORM } from '@mikro-orm/core';
+import { shown } from '../checks.ts';
 import { OptionsError, ReplicaResolverError } from '../errors.ts';
 import type { NodeSpec, ProbeConnection } from '../node.ts';
-import {
-  type NodeOptions,
-  type PoolOptions,
-  PRIMARY_POOL,
-  REPLICA_POOL,
-  type ResolvedOptions,
-  shown,
-  type TopologyNode,
-} from '../options.ts';
+import type { NodeOptions, ResolvedOptions, TopologyNode } from '../options.ts';
+import { type PoolOptions, PRIMARY_POOL, REPLICA_POOL } from '../pool-options.ts';
 import { nodeClientClass } from './node-client.ts';
 import { NodePool } from './node-pool.ts';
 import type { PgClientClass, PgOptions, PgPool, PgPoolClass } from './pg.ts';
