@@ -1,4 +1,5 @@
 import type { Node } from './node.ts';
+import type { Needs } from './read-needs.ts';
 
 /** How far one read has come. */
 export class Course {
@@ -18,12 +19,22 @@ export class Course {
   refused: boolean;
   readonly learned: boolean;
 
-  /** @param began in ms of `performance.now()` */
-  constructor(began: number, learned: boolean, retries: number) {
+  #needs: Needs | undefined;
+
+  /** @param began in ms of `performance.now()` @param needs if they were looked at already */
+  constructor(began: number, learned: boolean, retries: number, needs?: Needs) {
     this.#began = began;
+    this.#needs = needs;
     this.learned = learned;
     this.refused = learned;
     this.retriesLeft = retries;
+  }
+
+  /** What it was found to need a moment ago: once, since what it needs may change. */
+  takeNeeds(): Needs | undefined {
+    const needs = this.#needs;
+    this.#needs = undefined;
+    return needs;
   }
 
   /** In ms. */

@@ -106,10 +106,13 @@ export class ReadRouter {
     const began = performance.now();
     const learned = read.text !== undefined && this.#learned.has(read.text);
     this.#retries.read();
-    const first = learned ? undefined : this.#atOnce(read);
+    // The usual read: a replica is there, and nothing has to be waited for.
+    const atOnce = this.#started && !learned && read.session.pending === undefined;
+    const needs = atOnce ? this.#needsNow(read) : undefined;
+    const first = needs === undefined || 'primary' in needs ? undefined : this.#toReplica(read, needs, NONE);
     let course: Course;
     if (first === undefined) {
-      course = new Course(began, learned, this.#options.retries);
+      course = new Course(began, learned, this.#options.retries, needs);
     } else {
       try {
         const result = await send(first);
@@ -136,15 +139,6 @@ export class ReadRouter {
         await this.#again(read, course, attempt, error);
       }
     }
-  }
-
-  /** The usual read: a replica is there, and nothing has to be waited for. */
-  #atOnce(read: Read): ReadAttempt | undefined {
-    if (!this.#started || read.session.pending !== undefined) {
-      return undefined;
-    }
-    const needs = this.#needsNow(read);
-    return 'primary' in needs ? undefined : this.#toReplica(read, needs, NONE);
   }
 
   /** Prepares another attempt. @throws `error` if there is to be none */
@@ -204,7 +198,7 @@ export class ReadRouter {
         course.learned ? 'primary-learned' : 'primary-refused',
       );
     }
-    const needs = await this.#needs(read);
+    const needs = await this.#needs(read, course);
     if ('primary' in needs) {
       return this.#toPrimary(read, await this.#primary(read, course), needs.primary);
     }
@@ -274,8 +268,8 @@ export class ReadRouter {
     };
   }
 
-  async #needs(read: Read): Promise<Needs> {
-    let needs = this.#needsNow(read);
+  async #needs(read: Read, course: Course): Promise<Needs> {
+    let needs = course.takeNeeds() ?? this.#needsNow(read);
     while ('primary' in needs && needs.unheardOf !== undefined) {
       await this.#hearOf(read, needs.unheardOf);
       needs = this.#needsNow(read);
