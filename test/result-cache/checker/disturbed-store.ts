@@ -46,7 +46,7 @@ export function disturbed(store: CacheStore, { killed, flaw, committed }: Distur
         await store.cancel(registry, id);
         return true;
       }
-      const known = flaw === 'forgets some tags' ? tags.filter(() => Math.random() < 0.7) : tags;
+      const known = flaw === 'forgets some tags' ? tags.filter(() => Math.random() < 0.4) : tags;
       const found = await store.close(registry, id, known);
       return found || flaw === 'opens no intent';
     },

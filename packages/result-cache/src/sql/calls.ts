@@ -21,7 +21,7 @@ export function isCall(reading: Reading, open: number): boolean {
     if (INFIX.has(text)) {
       return !isOperand(reading, reading.is(open - 2, 'not') ? open - 3 : open - 2);
     }
-    if (reading.grouping && (text === 'cube' || text === 'rollup')) {
+    if (reading.grouping && (text === 'cube' || text === 'rollup') && beginsGroup(reading, open - 2)) {
       return false;
     }
   }
@@ -32,6 +32,15 @@ export function isCall(reading: Reading, open: number): boolean {
     (ahead?.kind === 'operator' && ahead.text === '::') ||
     (ahead?.kind === 'word' && ahead.text === 'as' && before.kind !== 'word')
   );
+}
+
+/** Whether a part of `group by` begins behind this: elsewhere in it, even `rollup(…)` is a function. */
+function beginsGroup(reading: Reading, at: number): boolean {
+  const token = reading.tokens[at];
+  if (token?.kind === '(') {
+    return reading.is(at - 1, 'sets');
+  }
+  return token?.kind === ',' || ['by', 'all', 'distinct'].some(word => reading.is(at, word));
 }
 
 /** Whether an operand ends there, behind which no call can be. */
