@@ -90,6 +90,7 @@ class Direction {
   #busyUntil = 0;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
+  #ended = false;
 
   constructor(
     from: Socket,
@@ -108,7 +109,9 @@ class Direction {
         this.#accept(data);
       }
     });
-    from.once('end', () => this.#accept(undefined));
+    from.once('end', () => this.#end());
+    // A socket that closes while it is not read says no 'end', and the other one would stay open for ever.
+    from.once('close', () => this.#end());
     to.on('drain', () => this.#flow());
     this.#flow();
   }
@@ -123,6 +126,13 @@ class Direction {
     this.#stopped = true;
     clearTimeout(this.#timer);
     this.#queue.length = 0;
+  }
+
+  #end(): void {
+    if (!this.#ended) {
+      this.#ended = true;
+      this.#accept(undefined);
+    }
   }
 
   #accept(data: Buffer | undefined): void {
