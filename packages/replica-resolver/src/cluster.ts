@@ -1,12 +1,11 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { backoff } from './backoff.ts';
 import { ReplicaResolverError } from './errors.ts';
 import type { ResolverEvents } from './events.ts';
 import type { Verdict } from './failures.ts';
 import { Leadership } from './leadership.ts';
 import { type Lsn, normaliseLsn } from './lsn.ts';
+import { Lookout } from './lookout.ts';
 import { Membership } from './membership.ts';
-import { Monitor } from './monitor.ts';
 import { Node, type NodeSpec } from './node.ts';
 import { type NodeEvent, type NodeSettings, serves, step } from './node-state.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -19,12 +18,11 @@ import { WriteLease } from './write-lease.ts';
 /** Tells what happens. */
 export type Emit = <Name extends keyof ResolverEvents>(name: Name, event: ResolverEvents[Name]) => void;
 
-/** While there is no primary, or a node is not known well, it is looked at so often, in ms. */
-const FAST = 200;
 /** However many ask, there is a question to the primary only so often, in ms. */
 const REFRESH = 10;
 /** A timeline that only a token tells of is looked for so long at the most, in ms: whoever made it up must not hold reads. */
 const LOOK = 750;
+const AGAIN = 100;
 /** So long after the start all nodes are new: none is spared (no slow start), in ms. */
 const COLD = 5_000;
 
@@ -34,11 +32,9 @@ export class Cluster {
   readonly #emit: Emit;
   readonly #settings: NodeSettings;
   readonly #nodes = new Map<string, Node>();
-  readonly #monitors = new Map<Node, Monitor>();
+  readonly #lookout: Lookout;
   readonly #lag: ReplicationLag;
   readonly #membership = new Membership();
-  /** Beats and their timers belong to no request, whoever's statement has caused them. */
-  readonly #outside: <T>(fn: () => T) => T = AsyncLocalStorage.snapshot();
   readonly #waiters: PrimaryWaiters;
   readonly #leadership: Leadership;
   #newest: Lsn = 0n;
@@ -61,6 +57,11 @@ export class Cluster {
     };
     this.#lag = new ReplicationLag(options.maxLag);
     this.#waiters = new PrimaryWaiters(options.writeHold);
+    this.#lookout = new Lookout(options, {
+      observed: (node, observation, rtt, at) => this.#observed(node, observation, rtt, at),
+      missed: (node, error) => this.#missed(node, error),
+      hasPrimary: () => this.#leadership.primary !== undefined,
+    });
     specs.forEach(spec => this.add(spec));
     const assumed = [...this.#nodes.values()].find(node => node.spec.configured === 'primary');
     this.#told = assumed;
@@ -144,20 +145,7 @@ export class Cluster {
       performance.now(),
     );
     this.#nodes.set(spec.name, node);
-    const monitor = new Monitor({
-      observed: (observation, rtt, at) => this.#observed(node, observation, rtt, at),
-      missed: error => this.#missed(node, error),
-      cannotTell: error => void (node.silent = error === undefined ? undefined : messageOf(error)),
-      serializable: () => {
-        const news = !node.serializable;
-        node.serializable = true;
-        return news;
-      },
-      interval: () => this.#interval(node),
-      timeout: () => (node.health.state === 'suspect' ? this.#options.probeTimeout / 2 : this.#options.probeTimeout),
-      openProbe: lost => spec.openProbe(lost, node.needsReadCommitted),
-    });
-    this.#monitors.set(node, monitor);
+    this.#lookout.add(node);
   }
 
   /** Takes a node out: no more reads, and its connections end when they are idle. */
@@ -167,8 +155,7 @@ export class Cluster {
       return;
     }
     this.#nodes.delete(name);
-    this.#monitors.get(node)?.stop();
-    this.#monitors.delete(node);
+    this.#lookout.remove(node);
     this.#changed();
     void node.pool.end(DRAIN);
   }
@@ -187,7 +174,7 @@ export class Cluster {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#monitors.forEach(monitor => monitor.stop());
+    this.#lookout.stop();
     this.#waiters.rejectAll(
       new ReplicaResolverError('NO_PRIMARY', 'A write was waiting for a primary when the ORM was closed.'),
     );
@@ -197,12 +184,12 @@ export class Cluster {
 
   /** Looks at a node now. */
   async wake(node: Node): Promise<void> {
-    await this.#outside(() => this.#monitors.get(node)?.wake());
+    await this.#lookout.wake(node);
   }
 
   /** Looks at all nodes now. */
   async wakeAll(): Promise<void> {
-    await this.#outside(() => Promise.all([...this.#monitors.values()].map(monitor => monitor.wake())));
+    await this.#lookout.wakeAll();
   }
 
   /** Asks the primary where it is, in a question that is sent after this call; many callers are one question. */
@@ -216,7 +203,7 @@ export class Cluster {
       await after(wait);
     }
     this.#refreshedAt = performance.now();
-    await this.#outside(() => this.#monitors.get(primary)?.fresh());
+    await this.#lookout.fresh(primary);
   }
 
   /**
@@ -229,7 +216,7 @@ export class Cluster {
     const late = after(deadline - performance.now());
     for (;;) {
       // One that hangs is not waited for beyond the deadline.
-      const answered = await Promise.race([this.#freshAll().then(() => true), late]);
+      const answered = await Promise.race([this.#lookout.freshAll().then(() => true), late]);
       if ((this.#leadership.timeline ?? 0) >= timeline) {
         return true;
       }
@@ -242,7 +229,7 @@ export class Cluster {
       if (answered !== true || performance.now() >= deadline) {
         return undefined;
       }
-      await Promise.race([after(FAST / 2), late]);
+      await Promise.race([after(AGAIN), late]);
     }
   }
 
@@ -301,23 +288,6 @@ export class Cluster {
 
   drain(node: Node, drained: boolean): void {
     this.#apply(node, { type: drained ? 'drain' : 'undrain' });
-  }
-
-  #interval(node: Node): number {
-    const { state, probeAt } = node.health;
-    const jitter = 0.8 + Math.random() * 0.4;
-    if (this.#leadership.primary === undefined || state === 'unknown') {
-      return FAST * jitter;
-    }
-    if (state === 'suspect') {
-      return 0;
-    }
-    if (state === 'down') {
-      return Math.max(FAST / 4, probeAt - performance.now());
-    }
-    // One that is about to be too far behind should not be so for long before it is noticed.
-    const share = (node.lag ?? 0) > this.#options.maxLag / 2 ? 0.5 : 1;
-    return this.#options.heartbeat * jitter * share;
   }
 
   #observed(node: Node, observation: Observation, rtt: number, at: number): void {
@@ -463,10 +433,6 @@ export class Cluster {
       }
       this.#changed();
     }
-  }
-
-  async #freshAll(): Promise<void> {
-    await this.#outside(() => Promise.all([...this.#monitors.values()].map(monitor => monitor.fresh())));
   }
 
   #changed(): void {

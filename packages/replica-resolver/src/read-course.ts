@@ -30,6 +30,12 @@ export class Course {
     this.retriesLeft = retries;
   }
 
+  /** Whoever was tried may be tried again. */
+  anew(): void {
+    this.tried.length = 0;
+    this.last = false;
+  }
+
   /** What it was found to need a moment ago: once, since what it needs may change. */
   takeNeeds(): Needs | undefined {
     const needs = this.#needs;

@@ -89,23 +89,28 @@ export class ReadLease implements Lease {
     return this.#needs.writes?.sent ?? false;
   }
 
-  async query(client: LeasedClient, statement: Statement): Promise<StatementResult> {
+  // Not async: the usual statement is handed on as it is.
+  query(client: LeasedClient, statement: Statement): Promise<StatementResult> {
     this.sent = true;
     const { floor, tellShown, writes, refused } = this.#needs;
     if (writes !== undefined && (refused || inTransaction(client) || statementKind(statement.text) === 'write')) {
-      return await writes.query(client, statement);
+      return writes.query(client, statement);
     }
     if (floor === undefined || this.#ensured || shows(client, floor)) {
       if (floor !== undefined && this.checked === 'not needed') {
         this.checked = 'known';
       }
-      return tellShown ? await this.#andTell(client, statement) : await client.send(statement);
+      return tellShown ? this.#andTell(client, statement) : client.send(statement);
     }
+    return this.#makeSure(client, statement, floor);
+  }
+
+  async #makeSure(client: LeasedClient, statement: Statement, floor: Lsn): Promise<StatementResult> {
     if (this.#needs.unlikely) {
       await this.ensure(client);
       return await this.query(client, statement);
     }
-    if (tellShown || statement.values?.length || !PLAIN_READ.test(statement.text)) {
+    if (this.#needs.tellShown || statement.values?.length || !PLAIN_READ.test(statement.text)) {
       return await this.#apart(client, statement, floor);
     }
     return await this.#joined(client, statement, floor);

@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Emit } from './cluster.ts';
 import type { Consistency } from './consistency.ts';
-import { ReplicaResolverError } from './errors.ts';
+import { DoubtedTokens } from './doubted-tokens.ts';
 import { judge, type Verdict } from './failures.ts';
-import { FallbackBudget, FallbackRefused } from './fallback-budget.ts';
+import { FallbackReads } from './fallback-reads.ts';
 import { held } from './held.ts';
 import { LearnedWrites } from './learned-writes.ts';
 import { type Lsn, normaliseLsn } from './lsn.ts';
@@ -39,8 +38,6 @@ export interface Read {
 const START = 1_000;
 const NONE: readonly Node[] = [];
 const NOTHING = { floor: undefined, wait: 0, tellShown: false };
-/** When everybody is busy, it is tried again after this, in ms. */
-const BUSY = 20;
 /** A replica that was so much further behind than one waits for does not arrive in that time. */
 const HOPELESS = 50;
 
@@ -55,7 +52,8 @@ export class ReadRouter {
   readonly #learned = new LearnedWrites();
   readonly #starting: Promise<void>;
   readonly #writeLease: () => WriteLease;
-  readonly fallback: FallbackBudget;
+  readonly #doubted: DoubtedTokens;
+  readonly fallback: FallbackReads;
   readonly routes: Map<RouteReason, number> = new Map<RouteReason, number>();
   #started = false;
 
@@ -88,17 +86,9 @@ export class ReadRouter {
       minimum: 10,
       now: () => performance.now(),
     });
-    this.fallback = new FallbackBudget({
-      limit: () => this.fallbackLimit,
-      maxWait: options.fallbackWait,
-      maxQueue: 1_000,
-    });
+    this.fallback = new FallbackReads(cluster, options, emit);
+    this.#doubted = new DoubtedTokens(cluster, emit, options.secret !== undefined);
     this.#starting = Promise.race([starting, after(START)]).then(() => void (this.#started = true));
-  }
-
-  /** How many of the primary's connections such reads may take. */
-  get fallbackLimit(): number {
-    return Math.ceil(this.#options.fallbackShare * (this.#cluster.primary?.pool.max ?? 0));
   }
 
   /** Runs `send` with an attempt, and again with another one where that may help. */
@@ -156,7 +146,8 @@ export class ReadRouter {
     this.#emit('stale.prevented', { node: node.name, behind: Number(behind) });
     course.tried.push(node);
     course.behind = true;
-    if (await this.#forged(read)) {
+    // Of what a bound asks for no token is the reason.
+    if (typeof read.consistency !== 'object' && (await this.#doubted.isForged(read.session))) {
       course.tried.length = 0;
     }
   }
@@ -194,13 +185,13 @@ export class ReadRouter {
     if (course.refused) {
       return this.#toPrimary(
         read,
-        await this.#primary(read, course),
+        await this.fallback.primary(course),
         course.learned ? 'primary-learned' : 'primary-refused',
       );
     }
     const needs = await this.#needs(read, course);
     if ('primary' in needs) {
-      return this.#toPrimary(read, await this.#primary(read, course), needs.primary);
+      return this.#toPrimary(read, await this.fallback.primary(course), needs.primary);
     }
     for (;;) {
       const replica =
@@ -211,9 +202,13 @@ export class ReadRouter {
       if (this.#cluster.primary !== undefined && !this.#cluster.hasReplicas) {
         return this.#toPrimary(read, this.#cluster.primary, 'primary-only');
       }
-      const fallback = await this.#fallBack(read, course);
+      const fallback = await this.fallback.find(read.consistency, course);
+      if (fallback !== undefined && 'stale' in fallback) {
+        return new ReadAttempt(fallback.stale, 'stale', new ReadLease(NOTHING), read.ensure);
+      }
       if (fallback !== undefined) {
-        return fallback;
+        const why = course.behind ? 'primary-not-caught-up' : 'primary-no-replica';
+        return this.#toPrimary(read, fallback.primary, why, fallback.released);
       }
     }
   }
@@ -271,7 +266,7 @@ export class ReadRouter {
   async #needs(read: Read, course: Course): Promise<Needs> {
     let needs = course.takeNeeds() ?? this.#needsNow(read);
     while ('primary' in needs && needs.unheardOf !== undefined) {
-      await this.#hearOf(read, needs.unheardOf);
+      await this.#doubted.ofNewTimeline(read.session, needs.unheardOf);
       needs = this.#needsNow(read);
     }
     if ('primary' in needs && needs.primary === 'primary-not-caught-up') {
@@ -285,135 +280,6 @@ export class ReadRouter {
   #needsNow({ consistency, session }: Read): Needs {
     const { tokenTtl, pin, secret } = this.#options;
     return needsOf(consistency, session, this.#cluster, { tokenTtl, pin, signed: secret !== undefined }, this.#emit);
-  }
-
-  /** A token tells of a promotion that this process has not heard of: the primary that it knows is an old one, or it is forged. */
-  async #hearOf({ session }: Read, timeline: number): Promise<void> {
-    const heard = await held(this.#cluster.hasHeardOf(timeline));
-    const { given } = session;
-    if (heard !== true) {
-      if (given === undefined || (heard === undefined && this.#options.secret !== undefined)) {
-        throw this.#noNode(undefined);
-      }
-      session.forgetGiven(given);
-      this.#emit('token.rejected', { why: 'future' });
-    }
-  }
-
-  /** The primary, for a read that no replica may answer. */
-  async #primary(read: Read, course: Course): Promise<Node> {
-    while (this.#cluster.primary === undefined) {
-      await this.#change(course);
-    }
-    return this.#cluster.primary;
-  }
-
-  /**
-   * Where replicas should have answered and none can: the primary, which only so many may ask, or writes find no connection.
-   * @returns `undefined`: replicas may be asked again
-   */
-  async #fallBack(read: Read, course: Course): Promise<ReadAttempt | undefined> {
-    const { onNoReplica } = this.#options;
-    const stale = this.#leastBehind(read);
-    if (this.#cluster.primary === undefined) {
-      if (stale !== undefined) {
-        return new ReadAttempt(stale, 'stale', new ReadLease(NOTHING), read.ensure);
-      }
-      await this.#change(course);
-      return undefined;
-    }
-    try {
-      if (onNoReplica === 'error') {
-        throw this.#noNode(undefined);
-      }
-      const released = await this.#admit();
-      const { primary } = this.#cluster;
-      if (primary === undefined) {
-        released();
-        return undefined;
-      }
-      return this.#toPrimary(read, primary, course.behind ? 'primary-not-caught-up' : 'primary-no-replica', released);
-    } catch (error) {
-      if (stale !== undefined) {
-        return new ReadAttempt(stale, 'stale', new ReadLease(NOTHING), read.ensure);
-      }
-      // Nothing is wrong but that all are busy: they will not be for ever.
-      if (course.full && this.#cluster.servable.length > 0 && course.took < this.#options.readDeadline) {
-        await sleep(BUSY);
-        course.tried.length = 0;
-        course.last = false;
-        return undefined;
-      }
-      throw error instanceof FallbackRefused ? this.#noNode(error) : error;
-    }
-  }
-
-  /** Waits until there is another primary or replica. @throws NO_ELIGIBLE_NODE when that takes too long */
-  async #change(course: Course): Promise<void> {
-    const left = this.#options.writeHold - course.took;
-    if (left <= 0) {
-      throw this.#noNode(undefined);
-    }
-    const given = new AbortController();
-    await held(
-      Promise.race([
-        this.#cluster.nextChange(),
-        sleep(left, undefined, { signal: given.signal }).catch(() => undefined),
-      ]),
-    );
-    given.abort();
-    course.tried.length = 0;
-  }
-
-  async #admit(): Promise<() => void> {
-    const { fallback } = this;
-    if (fallback.inUse >= this.fallbackLimit) {
-      this.#emit('fallback.budget', { inUse: fallback.inUse, limit: this.fallbackLimit, refused: false });
-    }
-    try {
-      return await fallback.acquire();
-    } catch (error) {
-      this.#emit('fallback.budget', { inUse: fallback.inUse, limit: this.fallbackLimit, refused: true });
-      throw error;
-    }
-  }
-
-  /** For reads that promised nothing, where that is wanted. */
-  #leastBehind({ consistency }: Read): Node | undefined {
-    if (this.#options.onNoReplica !== 'stale' || consistency !== 'eventual') {
-      return undefined;
-    }
-    return [...this.#cluster.nodes]
-      .filter(node => node.health.state === 'lagging' && node.rejected === undefined)
-      .sort((a, b) => (a.lag ?? Number.POSITIVE_INFINITY) - (b.lag ?? Number.POSITIVE_INFINITY))[0];
-  }
-
-  /** Nobody has got as far as a token says: perhaps nobody ever wrote so much. */
-  async #forged({ session, consistency }: Read): Promise<boolean> {
-    const { given } = session;
-    if (typeof consistency === 'object' || given === undefined || given.lsn <= this.#cluster.newest) {
-      return false;
-    }
-    await held(this.#cluster.refresh());
-    const { primary, timeline, newest } = this.#cluster;
-    if (primary === undefined || given.timeline !== timeline || given.lsn <= newest) {
-      return false;
-    }
-    session.forgetGiven(given);
-    this.#emit('token.rejected', { why: 'future' });
-    return true;
-  }
-
-  #noNode(cause: unknown): ReplicaResolverError {
-    const nodes = [...this.#cluster.nodes].map(({ name, health, lag }) => {
-      return `${name}: ${health.state}${lag === undefined ? '' : ` (${Math.round(lag)} ms behind)`}, ${health.why}`;
-    });
-    return new ReplicaResolverError(
-      'NO_ELIGIBLE_NODE',
-      `A read needs a replica that may answer it, or a place on the primary, but there is none: ${nodes.join('; ')}. ` +
-        'It may be tried again; if it lasts, raise fallbackShare or add a replica.',
-      { cause, retryable: true },
-    );
   }
 
   #answered(read: Read, { node, reason }: ReadAttempt, attempt: number, began: number): void {

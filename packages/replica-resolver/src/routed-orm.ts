@@ -11,7 +11,7 @@ import type { Node, NodeSpec } from './node.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { ReadAttempt } from './read-attempt.ts';
 import { type Read, ReadRouter } from './read-router.ts';
-import { ReadLease } from './read-lease.ts';
+import type { ReadLease } from './read-lease.ts';
 import { RouteChannel } from './route-channel.ts';
 import { PoolReset } from './seam/node-pool.ts';
 import type { NodeClient } from './seam/node-client.ts';
@@ -112,11 +112,11 @@ export class RoutedOrm {
     for (;;) {
       const node = await this.cluster.primaryForWrite();
       try {
-        const client = await node.pool.connect();
-        client.lease = this.#writeLease(node);
+        const lease = this.#writeLease(node);
+        const client = await node.pool.connect(lease);
         const attempt = this.#attempts.getStore();
         if (attempt?.type === 'write') {
-          attempt.lease = client.lease as WriteLease;
+          attempt.lease = lease;
         }
         this.#channel.publish(() => ({
           node: node.name,
@@ -200,18 +200,20 @@ export class RoutedOrm {
 }
 
 /** Takes a connection to the attempt's node, and makes sure of what cannot be looked at afterwards. */
-async function connectFor(attempt: ReadAttempt): Promise<NodeClient> {
-  const client = await attempt.node.pool.connect();
-  client.lease = attempt.lease;
-  if (attempt.ensure && attempt.lease instanceof ReadLease) {
-    try {
-      await attempt.lease.ensure(client);
-    } catch (error) {
-      client.release?.();
-      throw error;
-    }
+function connectFor({ node, lease, ensure }: ReadAttempt): Promise<NodeClient> {
+  const connecting = node.pool.connect(lease);
+  return ensure ? madeSure(connecting, lease) : connecting;
+}
+
+async function madeSure(connecting: Promise<NodeClient>, lease: ReadLease): Promise<NodeClient> {
+  const client = await connecting;
+  try {
+    await lease.ensure(client);
+    return client;
+  } catch (error) {
+    client.release?.();
+    throw error;
   }
-  return client;
 }
 
 /** Tells all of them at once, before anything is waited for. */

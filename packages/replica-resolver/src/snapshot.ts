@@ -51,6 +51,7 @@ export interface Snapshot {
 
 /** The nodes of a cluster and the routes of a router, as they are now. */
 export function snapshotOf(cluster: Cluster, router: ReadRouter): Snapshot {
+  const { fallback } = router;
   const offset = Date.now() - performance.now();
   return {
     mode: cluster.mode,
@@ -84,7 +85,7 @@ export function snapshotOf(cluster: Cluster, router: ReadRouter): Snapshot {
       lastError: node.lastError,
       reads: node.reads,
     })),
-    fallback: { inUse: router.fallback.inUse, waiting: router.fallback.waiting, limit: router.fallbackLimit },
+    fallback: { inUse: fallback.budget.inUse, waiting: fallback.budget.waiting, limit: fallback.limit },
     heldWrites: cluster.heldWrites,
     routes: Object.fromEntries(router.routes),
   };

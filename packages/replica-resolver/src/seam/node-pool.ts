@@ -1,3 +1,4 @@
+import type { Lease } from '../lease.ts';
 import type { NodeClient } from './node-client.ts';
 import type { PgClient, PgOptions, PgPool, PgPoolClass } from './pg.ts';
 
@@ -89,8 +90,8 @@ export class NodePool {
     return this.#inFlight;
   }
 
-  /** @throws PoolTimeout, PoolReset, or whatever connecting fails with */
-  async connect(): Promise<NodeClient> {
+  /** @param lease who looks after it @throws PoolTimeout, PoolReset, or whatever connecting fails with */
+  async connect(lease?: Lease): Promise<NodeClient> {
     if (this.#taken >= this.max) {
       await this.#place();
     } else {
@@ -105,6 +106,7 @@ export class NodePool {
       }
       this.#inFlight++;
       client.out = true;
+      client.lease = lease;
       client.toPool = client.release;
       client.release = client.giveBack;
       return client;

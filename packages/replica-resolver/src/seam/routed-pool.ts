@@ -28,13 +28,9 @@ export interface DialectMaker {
   createKyselyDialect(overrides: object | undefined): Dialect;
 }
 
-/** Which connection was given for which question. */
-interface Slot {
-  client: NodeClient | undefined;
-}
-
-interface Asking {
-  slot: Slot | undefined;
+/** The connection that was asked for last. */
+interface Asked {
+  last: Promise<NodeClient> | undefined;
 }
 
 /**
@@ -48,18 +44,11 @@ interface Asking {
 export function routeConnections(connection: DialectMaker, source: ConnectionSource): void {
   const create = connection.createKyselyDialect.bind(connection);
   connection.createKyselyDialect = overrides => {
-    const asking: Asking = { slot: undefined };
-    const connect = async (): Promise<NodeClient> => {
-      const { slot } = asking;
-      const client = await source.connect();
-      if (slot !== undefined) {
-        slot.client = client;
-      }
-      return client;
-    };
+    const asked: Asked = { last: undefined };
+    const connect = (): Promise<NodeClient> => (asked.last = source.connect());
     const dialect = create({ ...overrides, onPoolCreated: (pool: PgPool) => takeOver(pool, connect, source) });
     const createDriver = dialect.createDriver.bind(dialect);
-    dialect.createDriver = () => cancelWhereItRuns(createDriver(), asking);
+    dialect.createDriver = () => cancelWhereItRuns(createDriver(), asked);
     return dialect;
   };
 }
@@ -90,26 +79,28 @@ function noRelease(): void {}
  * Kysely cancels a statement by the id of its server process, on a connection to where the pool leads. Here that may be
  * another server, where the same id is somebody else.
  */
-function cancelWhereItRuns(driver: KyselyDriver, asking: Asking): KyselyDriver {
+function cancelWhereItRuns(driver: KyselyDriver, asked: Asked): KyselyDriver {
   const seen = new WeakSet<PhysicalConnection>();
   const acquire = driver.acquireConnection.bind(driver);
   driver.acquireConnection = async (...args) => {
-    const slot: Slot = { client: undefined };
+    const acquired = acquire(...args);
+    // Kysely asks the pool at once, before anybody else can.
+    const given = asked.last;
+    asked.last = undefined;
     let connection: PhysicalConnection;
     try {
-      asking.slot = slot;
-      // Kysely asks the pool at once, before anybody else can.
-      const acquired = acquire(...args);
-      asking.slot = undefined;
       connection = await acquired;
     } catch (error) {
       // Kysely does not give back a connection whose `onReserveConnection` has failed.
-      slot.client?.release?.();
+      await given?.then(
+        client => client.release?.(),
+        () => undefined,
+      );
       throw error;
     }
-    const { client } = slot;
-    if (client !== undefined && !seen.has(connection)) {
+    if (given !== undefined && !seen.has(connection)) {
       seen.add(connection);
+      const client = await given;
       connection.cancelQuery = () => control(client, 'select pg_cancel_backend($1)');
       connection.killSession = () => control(client, 'select pg_terminate_backend($1)');
     }
