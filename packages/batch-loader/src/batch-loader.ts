@@ -15,10 +15,11 @@ import { PeerLoads } from './peer-loads.ts';
 import { ExactDates } from './page/exact-dates.ts';
 import { populate } from './populate-loads.ts';
 import { loadReference } from './reference-loads.ts';
-import { type Loaders, Seam } from './seam.ts';
+import { Seam } from './seam.ts';
 import type { Entity } from './seam/entity.ts';
 import { rawFragment } from './seam/condition.ts';
 import { layGuardOver } from './seam/guard-layer.ts';
+import type { Loaders } from './seam/takeover.ts';
 import { ShapeKnowledge } from './shape/shape-knowledge.ts';
 
 /** The extension, for MikroORM's `extensions: [...]`. One may be given to several ORMs. */

@@ -7,7 +7,7 @@ import { KeptAnswers, type Round } from './kept-answers.ts';
 import { NEUTRAL_OPTIONS } from './load-context.ts';
 import { type PeerGroup, PeerGroups } from './peer-groups.ts';
 import { type Moment, ReadEpochs } from './read-epochs.ts';
-import type { Loaders, Seam } from './seam.ts';
+import type { Seam } from './seam.ts';
 import { afresh } from './seam/asking.ts';
 import {
   type AnyCollection,
@@ -33,6 +33,7 @@ import {
 } from './seam/peer-entities.ts';
 import { layPeersOver } from './seam/peer-layer.ts';
 import { isOneToMany, orderOf, relationOf } from './seam/relation.ts';
+import type { Loaders } from './seam/takeover.ts';
 import { type VolunteerKind, Volunteers } from './volunteers.ts';
 
 /** Puts what was read into the collection that it was read for. */
