@@ -1,8 +1,23 @@
+import type { CachedRead } from './cached-read.ts';
 import type { Entries } from './entries.ts';
 import { currentVector, isBlocked } from './entry-judge.ts';
 import { freshness } from './expiry.ts';
 import type { GuardedStore } from './guarded-store.ts';
-import type { Explanation } from './query-reads.ts';
+import type { Policy } from './policy.ts';
+
+/** What `explain()` tells of one read. */
+export interface Explanation {
+  readonly entity: string;
+  readonly sql: string | undefined;
+  readonly key: string | undefined;
+  /** In words; an entry is a hit as long as none of them is written to. */
+  readonly tags: readonly string[];
+  readonly policy: Policy | undefined;
+  /** Why it is not cached. */
+  readonly reason: string | undefined;
+  /** What would be asked of the store. */
+  readonly read: CachedRead<unknown> | undefined;
+}
 
 /** What `cache.explain()` returns. */
 export interface CacheExplanation {

@@ -3,7 +3,7 @@ import type { Polymorphic } from './codec/polymorphic.ts';
 import { OptionsError, ResultCacheError } from './errors.ts';
 import type { NotificationSource } from './external-writes.ts';
 import { type CacheSetting, checkEntityOptions, type EntityCacheOptions, shown } from './policy.ts';
-import type { SessionContext } from './query-reads.ts';
+import type { SessionContext } from './read-context.ts';
 import type { BuilderRead } from './seam/builder-reads.ts';
 import type { Connection } from './seam/connection.ts';
 import { unseenWrites, watchConnection, type WatchedConnection, type Watcher } from './seam/connection-watch.ts';
