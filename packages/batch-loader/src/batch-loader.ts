@@ -1,7 +1,7 @@
 import type { EntityManager, MikroORM } from '@mikro-orm/core';
 import { BatchChannel } from './batch-channel.ts';
 import { BatchLog } from './batch-log.ts';
-import { BatchedCalls, readBatched } from './batched-calls.ts';
+import { BatchedCalls } from './batched-calls.ts';
 import { createKeyOf } from './batch-key.ts';
 import { createSchedule } from './batch-window.ts';
 import { CollectionContents } from './collection-contents.ts';
@@ -14,6 +14,7 @@ import { type BatchLoaderOptions, resolveOptions } from './options.ts';
 import { PeerLoads } from './peer-loads.ts';
 import { ExactDates } from './page/exact-dates.ts';
 import { populate } from './populate-loads.ts';
+import { readBatched } from './read-batched.ts';
 import { loadReference } from './reference-loads.ts';
 import { Seam } from './seam.ts';
 import type { Entity } from './seam/entity.ts';

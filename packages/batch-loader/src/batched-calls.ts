@@ -2,17 +2,16 @@ import type { EntityManager } from '@mikro-orm/core';
 import { optionsKey } from './batch-key.ts';
 import type { BatchLog } from './batch-log.ts';
 import { CallPlans, type PlannedCall, type UnplannedCall } from './call-plans.ts';
-import { type Call, type CallRequest, loneReason, OWN_OPTIONS, type PageAnswer, type PageConditions } from './calls.ts';
-import { aboutAnother, ownerIn } from './call-owner.ts';
+import { type Call, type CallRequest, loneReason, OWN_OPTIONS, type PageConditions } from './calls.ts';
 import { chunks } from './chunks.ts';
 import type { Segment } from './fork-queue.ts';
 import { asError, type LoadContext, runStatement } from './load-context.ts';
-import { type DistinctCall, MergedReads, MergeRefused, type MergeGroup, type MergeEvent } from './merged-reads.ts';
-import { lookAt, mergedOptions, readAlone } from './readings.ts';
-import { slotTypes, type SlotValue, slotValues } from './shape/call-values.ts';
-import type { PeerLoads } from './peer-loads.ts';
-import { managerOf } from './seam/entity.ts';
+import { LoneCalls } from './lone-calls.ts';
+import { type DistinctCall, type MergeGroup, mergeGroups, type ReadyCall, type UnmergedGroup } from './merge-groups.ts';
+import { MergedReads, MergeRefused, type MergeEvent } from './merged-reads.ts';
+import { lookAt, mergedOptions } from './readings.ts';
 import { scopeOf } from './seam/guard-layer.ts';
+import { slotValues } from './shape/call-values.ts';
 import type { ShapeKnowledge } from './shape/shape-knowledge.ts';
 import type { StatementText } from './shape/statement-text.ts';
 import { chooseStrategy } from './shape/strategy.ts';
@@ -23,32 +22,20 @@ interface Bucket {
   readonly calls: Call[];
 }
 
-/** A call that is ready to be merged. */
-interface ReadyCall extends PlannedCall {
-  readonly text: StatementText;
-  readonly values: readonly SlotValue[];
-}
-
-/** Calls that are sent one by one. */
-interface UnmergedGroup {
-  readonly calls: readonly Call[];
-  readonly reason: string;
-}
-
 /** Answers the calls of `batch(em)` that were made in one window. */
 export class BatchedCalls {
   readonly #context: LoadContext;
-  readonly #log: BatchLog;
   readonly #plans: CallPlans;
   readonly #shapes: ShapeKnowledge;
   readonly #reads: MergedReads;
+  readonly #lone: LoneCalls;
 
   constructor(context: LoadContext, log: BatchLog) {
     this.#context = context;
-    this.#log = log;
     this.#plans = new CallPlans(context);
     this.#shapes = context.shapes;
     this.#reads = new MergedReads(context, log);
+    this.#lone = new LoneCalls(context, log);
   }
 
   /** A call as it is now. */
@@ -64,7 +51,7 @@ export class BatchedCalls {
       // Which runStatement() refuses before anything is asked of a pool that would connect again.
       const reason = this.#context.seam.closed ? 'the ORM was closed' : (loneReason(call) ?? this.#knownReason(call));
       if (reason !== undefined) {
-        running.push(this.#alone([call], reason, em, segment));
+        running.push(this.#lone.send([call], reason, em, segment));
         continue;
       }
       let byKind = buckets.get(call.meta);
@@ -107,7 +94,7 @@ export class BatchedCalls {
         calls[0]!.reject(error);
         return;
       }
-      await this.#alone(calls, 'no other call of its kind in the batch window', em, segment);
+      await this.#lone.send(calls, 'no other call of its kind in the batch window', em, segment);
       return;
     }
     let planned: (PlannedCall | UnplannedCall)[];
@@ -131,7 +118,7 @@ export class BatchedCalls {
         if (plan.failure) {
           plan.call.reject(asError(plan.failure.error));
         } else {
-          running.push(this.#alone([plan.call], plan.reason!, em, segment));
+          running.push(this.#lone.send([plan.call], plan.reason!, em, segment));
         }
         continue;
       }
@@ -146,7 +133,7 @@ export class BatchedCalls {
     for (const [sql, plans] of byShape) {
       const read = this.#shapes.read(sql, plans[0]!.statement.params.length);
       if ('reason' in read) {
-        running.push(...plans.map(({ call }) => this.#alone([call], read.reason, em, segment)));
+        running.push(...plans.map(({ call }) => this.#lone.send([call], read.reason, em, segment)));
         continue;
       }
       lists.set(read.shape, [...(lists.get(read.shape) ?? []), ...plans]);
@@ -212,14 +199,14 @@ export class BatchedCalls {
       }
       const values = slotValues(text, params, formatDate);
       if ('reason' in values) {
-        running.push(this.#alone([plan.call], values.reason, em, segment));
+        running.push(this.#lone.send([plan.call], values.reason, em, segment));
       } else {
         ready.push({ ...plan, text, values });
       }
     }
     let groups: readonly (MergeGroup | UnmergedGroup)[];
     try {
-      groups = await this.#groups(ready);
+      groups = await mergeGroups(this.#shapes, ready);
     } catch (error) {
       // The calls themselves may fail with it too, and say so in their own words.
       groups = [
@@ -228,11 +215,11 @@ export class BatchedCalls {
     }
     for (const group of groups) {
       if ('reason' in group) {
-        running.push(...group.calls.map(call => this.#alone([call], group.reason, em, segment)));
+        running.push(...group.calls.map(call => this.#lone.send([call], group.reason, em, segment)));
       } else if (group.distinct.length === 1) {
         const [{ calls }] = group.distinct as [DistinctCall];
         running.push(
-          this.#alone(
+          this.#lone.send(
             calls,
             calls.length > 1 ? 'all calls of its shape are equal' : 'no other call of its shape in the batch window',
             em,
@@ -244,50 +231,6 @@ export class BatchedCalls {
       }
     }
     await Promise.all(running);
-  }
-
-  /** Calls by the types of their values; equal ones become one. */
-  async #groups(ready: readonly ReadyCall[]): Promise<(MergeGroup | UnmergedGroup)[]> {
-    const [first] = ready;
-    if (first === undefined) {
-      return [];
-    }
-    const { text } = first;
-    // A shape of equal calls needs no types.
-    const inferred =
-      new Set(ready.map(({ values }) => values.map(valueKey).join(','))).size > 1
-        ? await this.#shapes.types(text, first.target)
-        : { types: text.slots.map(() => 'text') };
-    if ('reason' in inferred) {
-      return [{ calls: ready.map(({ call }) => call), reason: inferred.reason }];
-    }
-    const groups = new Map<string, MergeGroup & { distinct: DistinctCall[]; byValues: Map<string, DistinctCall> }>();
-    for (const { call, statement, target, text: own, values } of ready) {
-      const types = slotTypes(text, inferred.types, values);
-      const typesKey = types.join(',');
-      let group = groups.get(typesKey);
-      if (group === undefined) {
-        group = { types, inferred: inferred.types, target, distinct: [], byValues: new Map() };
-        groups.set(typesKey, group);
-      }
-      const key = values.map(valueKey).join(',');
-      const equal = group.byValues.get(key);
-      if (equal) {
-        equal.calls.push(call);
-      } else {
-        const distinct = { calls: [call], text: own, params: statement.params, values };
-        group.byValues.set(key, distinct);
-        group.distinct.push(distinct);
-      }
-    }
-    return [...groups.values()].map(group =>
-      text.fixed.every(slot => group.distinct.every(({ values }) => values[slot]!.text === first.values[slot]!.text))
-        ? group
-        : {
-            calls: group.distinct.flatMap(({ calls }) => calls),
-            reason: 'a value in a subquery beside an "or" differs: PostgreSQL may confuse the calls',
-          },
-    );
   }
 
   async #runGroup(group: MergeGroup, em: EntityManager, segment: Segment<EntityManager>): Promise<void> {
@@ -307,7 +250,7 @@ export class BatchedCalls {
           run: async items => {
             if (items.length === 1) {
               // The error, if there is one, is the lone call's.
-              const { rows, answer } = await this.#readEqual(items[0]!.calls);
+              const { rows, answer } = await this.#lone.readEqual(items[0]!.calls);
               answers.push(answer);
               return rows;
             }
@@ -323,7 +266,7 @@ export class BatchedCalls {
             }
             let read = 0;
             for (const { calls } of items) {
-              const { rows, answer } = await this.#readEqual(calls);
+              const { rows, answer } = await this.#lone.readEqual(calls);
               answers.push(answer);
               read += rows;
             }
@@ -337,129 +280,4 @@ export class BatchedCalls {
       }),
     );
   }
-
-  /** Sends equal calls as one of them, in MikroORM's way. */
-  async #alone(calls: readonly Call[], why: string, em: EntityManager, segment: Segment<EntityManager>): Promise<void> {
-    const [first] = calls as [Call];
-    const { method, meta } = first;
-    const statement = { method, entity: meta.className, calls: calls.length, strategy: 'alone', why } as const;
-    this.#log.add(em, statement, first.explain);
-    let read: { readonly rows: number; answer(): void } | undefined;
-    const failed = await runStatement(this.#context, em, segment, [calls], {
-      event: { kind: method, entity: meta.className, strategy: 'alone', reason: why },
-      keys: () => calls.length,
-      run: async () => {
-        read = await this.#readEqual(calls);
-        return read.rows;
-      },
-    });
-    if (failed.size === 0) {
-      read?.answer();
-    }
-    for (const error of failed.values()) {
-      calls.forEach(call => call.reject(asError(error)));
-    }
-  }
-
-  /** Reads equal calls as one of them, in MikroORM's way; each by itself, if their entities are to be their own. */
-  async #readEqual(calls: readonly Call[]): Promise<{ readonly rows: number; answer(): void }> {
-    const { options } = calls[0]!;
-    const isolated = options['disableIdentityMap'] ?? this.#context.orm.config.get('disableIdentityMap');
-    const read = isolated === true || calls.length === 1 ? calls : [withoutSignal(calls[0]!)];
-    const answers = await Promise.all(read.map(call => readAlone(this.#context, call)));
-    return {
-      rows: sizeOf(answers[0]),
-      answer: () => calls.forEach((call, index) => call.resolve(copied(call, answers[index] ?? answers[0]))),
-    };
-  }
-}
-
-/** A call that others wait for as well: who aborts is answered, the statement goes on. */
-function withoutSignal(call: Call): Call {
-  const { signal: _signal, inflightQueryAbortStrategy: _strategy, ...options } = call.options;
-  return { ...call, options };
-}
-
-function sizeOf(answer: unknown): number {
-  return Array.isArray(answer) ? answer.length : 1;
-}
-
-/** Each caller may do with its list what it likes. */
-function copied({ method }: Call, answer: unknown): unknown {
-  if (method === 'page') {
-    const { rows, total } = answer as PageAnswer;
-    return { rows: [...rows], total } satisfies PageAnswer;
-  }
-  return Array.isArray(answer) ? [...(answer as unknown[])] : answer;
-}
-
-function valueKey({ class: literal, text }: SlotValue): string {
-  return text === null ? '0' : `${literal}:${text.length}:${text}`;
-}
-
-const CALLS = { dedupe: false };
-
-/** Options under which an answer is not to be had for somebody else. */
-const OWN_ANSWER = ['signal', 'lockMode', 'lockVersion', 'cache', 'ctx', 'disableIdentityMap', 'refresh', 'flushMode'];
-
-/** Takes a call into the batch window; with `peers`, and for those it came with. */
-export function readBatched(
-  context: LoadContext,
-  calls: BatchedCalls,
-  peers: PeerLoads | undefined,
-  em: EntityManager,
-  segment: Segment<EntityManager>,
-  request: CallRequest,
-): Promise<unknown> {
-  const real = (own: CallRequest = request): Promise<unknown> => readInWindow(context, calls, em, segment, own);
-  const owner =
-    peers && OWN_ANSWER.every(name => request.options[name] === undefined) ? ownerIn(request.where) : undefined;
-  if (peers === undefined || owner === undefined || managerOf(owner) !== em) {
-    return real();
-  }
-  const { method, meta, property, options, where } = request;
-  const about = context.keyOf(aboutAnother(where, owner, OWNER));
-  const key = `${method}|${meta.uniqueName}|${property ?? ''}|${about}|${optionsKey(options, context.keyOf, NO_NAMES)}`;
-  const asked = { entity: owner, meta, method, key };
-  return peers.call({ em, segment }, asked, real, peer =>
-    real({ ...request, where: aboutAnother(where, owner, peer) }),
-  );
-}
-
-/** Stands for the owner in the key of a call. */
-const OWNER = Symbol.for('@mikrokit/batch-loader owner');
-const NO_NAMES: ReadonlySet<string> = new Set();
-
-function readInWindow(
-  context: LoadContext,
-  calls: BatchedCalls,
-  em: EntityManager,
-  segment: Segment<EntityManager>,
-  request: CallRequest,
-): Promise<unknown> {
-  let settled: (() => void) | undefined;
-  const answer = new Promise((resolve, reject) => {
-    const signal = request.options['signal'] as AbortSignal | undefined;
-    if (signal?.aborted === true) {
-      reject(asError(signal.reason));
-      return;
-    }
-    const trace = context.guard?.trace(scopeOf(em));
-    const call: Call = { ...request, ...calls.taken(request), em, trace, resolve, reject };
-    if (signal) {
-      // The others of its statement go on.
-      const aborted = (): void => reject(asError(signal.reason));
-      signal.addEventListener('abort', aborted, { once: true });
-      settled = () => signal.removeEventListener('abort', aborted);
-    }
-    const run = async (window: readonly Call[], own: Segment<EntityManager>): Promise<undefined[]> => {
-      await calls.run(window, em, own);
-      return window.map(() => undefined);
-    };
-    context
-      .queueOf(em)
-      .load(CALLS, '', () => ({ ...CALLS, run }), call, segment)
-      .catch(reject);
-  });
-  return settled ? answer.finally(settled) : answer;
 }

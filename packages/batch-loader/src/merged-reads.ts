@@ -1,11 +1,12 @@
-import type { EntityManager, EntityMetadata } from '@mikro-orm/core';
+import type { EntityManager } from '@mikro-orm/core';
 import type { BatchLog } from './batch-log.ts';
 import type { Call, CallMethod } from './calls.ts';
 import type { LoadContext } from './load-context.ts';
-import { answerFrom, answerKind, answerOf, hasEntity, mergedOptions, readAs, totalOf } from './readings.ts';
+import type { DistinctCall, MergeGroup } from './merge-groups.ts';
+import { answerFrom, answerKind, answerOf, hasEntity, readAs, totalOf } from './readings.ts';
 import type { Entity } from './seam/entity.ts';
 import type { QueryTarget, Row } from './seam/intercept.ts';
-import { bindSlots, type CallValues } from './shape/call-values.ts';
+import { bindSlots } from './shape/call-values.ts';
 import {
   ADDED_COLUMNS,
   type Merge,
@@ -22,22 +23,7 @@ import {
 } from './shape/merged-statement.ts';
 import type { ShapeKnowledge } from './shape/shape-knowledge.ts';
 import { type Choice, chooseStrategy } from './shape/strategy.ts';
-
-/** Equal calls, with the values they share. */
-export interface DistinctCall extends CallValues {
-  readonly calls: Call[];
-}
-
-/** Calls whose statements differ in their values only. */
-export interface MergeGroup {
-  /** Type of each slot's values. */
-  readonly types: readonly string[];
-  /** Type of what stands in the place of each slot. */
-  readonly inferred: readonly string[];
-  /** Where the first of them would have been sent. */
-  readonly target: QueryTarget;
-  readonly distinct: readonly DistinctCall[];
-}
+import { isShareable, type Shared, shareRows } from './shared-rows.ts';
 
 /** Who is told how a group is read. */
 export interface Reading {
@@ -287,68 +273,6 @@ interface Fetched {
   readonly rest: number[];
   readonly rows: number;
   readonly strategy: Strategy;
-}
-
-interface Shared {
-  /** Each root entity's rows once, for MikroORM to hydrate. */
-  readonly rows: Row[];
-  /** Number of root entities. */
-  readonly size: number;
-  /** For each call, which of them are its. */
-  readonly places: number[][];
-}
-
-/**
- * The rows of all calls, those of one entity once: a row that several calls found is hydrated for all of them.
- *
- * @returns `undefined` if the rows do not tell whose they are
- */
-function shareRows(answers: readonly Row[][], meta: EntityMetadata): Shared | undefined {
-  const keys = meta.getPrimaryProps().flatMap(({ fieldNames }) => fieldNames);
-  const [key] = keys as [string];
-  const rows: Row[] = [];
-  const places: number[][] = [];
-  const byKey = new Map<unknown, { place: number; owner: number }>();
-  for (const [owner, own] of answers.entries()) {
-    const list: number[] = [];
-    const seen = new Set<number>();
-    for (const row of own) {
-      let id: unknown;
-      if (keys.length === 1) {
-        id = row[key];
-      } else {
-        id = JSON.stringify(keys.map(name => row[name]));
-      }
-      if (id === undefined || id === null || typeof id === 'object') {
-        return undefined;
-      }
-      let known = byKey.get(id);
-      if (known === undefined) {
-        known = { place: byKey.size, owner };
-        byKey.set(id, known);
-      }
-      // An entity populated by joins has several rows; those that another call found are the same.
-      if (known.owner === owner) {
-        rows.push(row);
-      }
-      if (!seen.has(known.place)) {
-        seen.add(known.place);
-        list.push(known.place);
-      }
-    }
-    places.push(list);
-  }
-  return { rows, size: byKey.size, places };
-}
-
-/** Whether callers may be given the same entities, populated by one run of MikroORM. */
-function isShareable(leader: Call, { orm }: LoadContext): boolean {
-  const options = mergedOptions(leader);
-  if (options['disableIdentityMap'] ?? orm.config.get('disableIdentityMap')) {
-    return false;
-  }
-  // What is populated depends on each call's own condition, eager relations too.
-  return (options['populateWhere'] ?? orm.config.get('populateWhere')) !== 'infer';
 }
 
 function withoutAdded(row: Row): Row {
