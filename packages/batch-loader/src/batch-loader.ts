@@ -61,7 +61,7 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
       const collections: CollectionStates = {
         pending,
         contents,
-        keeperOf: collection => peers?.keeperOf(collection),
+        keeperOf: collection => peers?.collections.keeperOf(collection),
       };
       const context: LoadContext = {
         orm,
@@ -121,7 +121,7 @@ export function batchLoader(options?: BatchLoaderOptions): BatchLoader {
         },
         refuseForeign,
         holdsOther: (collection, loadOptions) =>
-          peers?.isUnfitCollection(collection, loadOptions) || contents.differ(collection, loadOptions),
+          peers?.collections.isUnfit(collection, loadOptions) || contents.differ(collection, loadOptions),
         stateChanges(em) {
           peers?.epochs.changed(em);
           queues.get(em)?.freeze(() => em.fork({ keepTransactionContext: true, disableContextResolution: true }));

@@ -87,7 +87,9 @@ export function statementLayer(
     // Hydrating a 1:M "persists" its items, known as they are, and has the next find of their class flush first.
     override persist(entities: unknown): unknown {
       const em = this.getContext();
-      return running.isRunningFor(em) && Array.isArray(entities) && areManaged(em, entities) ? em : super.persist(entities);
+      return running.isRunningFor(em) && Array.isArray(entities) && areManaged(em, entities)
+        ? em
+        : super.persist(entities);
     }
   };
   return Layered as unknown as EntityManagerClass;
