@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   OptionsError,
@@ -6,7 +6,7 @@ import {
   ReplicaResolverError,
   type ReplicaResolverOptions,
 } from '@mikrokit/replica-resolver';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { PgNode } from '../harness/pg-node.ts';
 import { openCluster } from '../harness/open-cluster.ts';
 import { openDatabase } from '../harness/database.ts';
@@ -198,6 +198,26 @@ describe('nodes that are not what they should be', () => {
     await works(routed);
   });
 
+  test('a server of another cluster that answers before all others do', async () => {
+    const stranger = await openDatabase();
+    await using proxy = await startProxy(notes.primary.url(notes.database));
+    await using slow = await startProxy(notes.one.url(notes.database));
+    await proxy.delay(100);
+    await slow.delay(30);
+    const routed = await notes.connect({
+      replicas: [
+        { name: 'one', clientUrl: slow.url(notes.database) },
+        { name: 'stranger', clientUrl: stranger.url },
+      ],
+      orm: { clientUrl: proxy.url(notes.database) },
+      early: true,
+    });
+    await routed.resolver.ready();
+    await expect.poll(() => routed.heard('node.rejected').map(({ node }) => node)).toEqual(['stranger']);
+    await expect.poll(() => nodeOf(routed, 'one')?.state).toBe('up');
+    await works(routed);
+  });
+
   test('a server of another cluster', async () => {
     const stranger = await openDatabase();
     const routed = await notes.connect({
@@ -221,6 +241,43 @@ describe('nodes that are not what they should be', () => {
     await works(routed);
     expect(routed.routes().filter(route => route.includes('stranger'))).toEqual([]);
     expect(routed.resolver.snapshot().primary).toBe(`127.0.0.1:${notes.primary.port}`);
+  });
+
+  test('a wrong password on one node: told without the password, and reads are served', async () => {
+    // The harness trusts whoever connects: this server asks this role for a password from now on.
+    await notes.sql(`create role guarded login superuser password 'right one'`);
+    await notes.cluster.caughtUp();
+    const file = join(notes.one.dataDirectory!, 'pg_hba.conf');
+    const before = readFileSync(file, 'utf8');
+    writeFileSync(file, `host all guarded 127.0.0.1/32 scram-sha-256\n${before}`);
+    onTestFinished(async () => {
+      writeFileSync(file, before);
+      await notes.one.query('select pg_reload_conf()');
+      await notes.sql('drop role guarded');
+    });
+    await notes.one.query('select pg_reload_conf()');
+    const guarded = (password: string): string =>
+      url(changed => {
+        changed.port = String(notes.one.port);
+        changed.username = 'guarded';
+        changed.password = password;
+      });
+    const right = await notes.connect({
+      replicas: [{ name: 'two', clientUrl: guarded('right one') }],
+      early: true,
+    });
+    await right.resolver.ready();
+    await expect.poll(() => nodeOf(right, 'two')?.state).toBe('up');
+    await right.orm.close();
+    const wrong = await notes.connect({
+      replicas: [{ name: 'two', clientUrl: guarded('wrong one') }],
+      early: true,
+    });
+    await wrong.resolver.ready();
+    await expect.poll(() => nodeOf(wrong, 'two')?.state).toBe('down');
+    expect(nodeOf(wrong, 'two')!.lastError).toBe('password authentication failed for user "guarded"');
+    expect(JSON.stringify([wrong.resolver.snapshot(), wrong.happened])).not.toMatch(/wrong one|wrong%20one/);
+    await works(wrong);
   });
 
   test('a role that does not exist, on one node', async () => {

@@ -27,10 +27,10 @@ export class Membership {
     mode: 'lsn' | 'time',
   ): string | undefined {
     if (system !== undefined && system !== this.#system) {
-      if (this.#system === undefined || (node === leader && node.rejected === undefined)) {
+      if (node === leader ? node.rejected === undefined : this.#system === undefined && !isAwaited(leader)) {
         this.#system = system;
         this.#cluster = clusterDigest(system);
-      } else {
+      } else if (this.#system !== undefined) {
         return `It is of another cluster: its system identifier is ${system}, not ${this.#system}. Correct its address.`;
       }
     }
@@ -49,6 +49,11 @@ export class Membership {
       `It is the same server as ${twin.name}: both were started at the same microsecond. Remove one of them, or correct its address.`
     );
   }
+}
+
+/** Whoever answers before the primary does not decide what the cluster is: it may be the stranger. */
+function isAwaited(leader: Node | undefined): boolean {
+  return leader !== undefined && leader.observation === undefined && leader.lastError === undefined;
 }
 
 /** Only one that answers: where one way to a server is cut, the other one is welcome. */
