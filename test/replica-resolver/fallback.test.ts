@@ -102,6 +102,16 @@ describe('onNoReplica', () => {
     });
   });
 
+  test("'error': at once, also while there is no primary that could be waited for", async () => {
+    const own = await Notes.open(1);
+    const { orm, heard } = await own.connect({ resolver: { onNoReplica: 'error', writeHold: 60_000 } });
+    await own.one.stop('fast');
+    await own.primary.stop('immediate');
+    await expect.poll(() => heard('primary.lost').length).toBe(1);
+    const refused = orm.em.fork().count(Note, {}, { consistency: 'eventual' });
+    await expect(refused).rejects.toMatchObject({ code: 'NO_ELIGIBLE_NODE', retryable: true });
+  });
+
   /** No replica may answer: each is further behind than `maxLag`. */
   async function allLagging(options: ReplicaResolverOptions): Promise<Routed> {
     const routed = await allPaused({ maxLag: 200, ...options });

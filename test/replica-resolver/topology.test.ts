@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Candidate, NodeSnapshot, TopologyNode } from '@mikrokit/replica-resolver';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { openDns, type Records } from './fixtures/dns-server.ts';
 import { Note, Notes, type Routed } from './fixtures/notes.ts';
 
 let notes: Notes;
@@ -169,6 +170,50 @@ describe('a function', () => {
 });
 
 describe('a name in DNS', () => {
+  test('with addresses: each is a node, on the port that is given, and one that goes is taken out', async () => {
+    const zone = new Map<string, Records>([['replicas.test', { a: ['127.0.0.1'] }]]);
+    await openDns(zone);
+    const routed = await notes.connect({
+      resolver: { topology: { dns: 'replicas.test', port: notes.cluster.replicas[1]!.port }, topologyInterval: 100 },
+      replicas: notes.replicas.slice(0, 1),
+    });
+    const second = `127.0.0.1:${notes.cluster.replicas[1]!.port}`;
+    await expect.poll(() => names(routed)).toEqual(['one', second]);
+    await expect.poll(() => nodeOf(routed, second)?.state).toBe('up');
+    // The share is told by the host of a node without a name.
+    expect(Object.keys(await shareOf(routed, 60)).toSorted()).toEqual(['127.0.0.1', 'one']);
+    zone.delete('replicas.test');
+    await expect.poll(() => routed.heard('topology.failed').length).toBeGreaterThan(0);
+    expect(names(routed)).toEqual(['one', second]);
+    zone.set('replicas.test', { a: ['127.0.0.2'] });
+    await expect.poll(() => names(routed)).toEqual(['one', second.replace('127.0.0.1', '127.0.0.2')]);
+  });
+
+  test('of services (SRV): hosts, ports and weights of the lowest priority', async () => {
+    const [, two, three] = notes.cluster.replicas;
+    await openDns(
+      new Map<string, Records>([
+        [
+          '_postgresql._tcp.replicas.test',
+          {
+            srv: [
+              { host: 'localhost', port: two!.port, weight: 3 },
+              { host: 'localhost', port: three!.port, priority: 10 },
+            ],
+          },
+        ],
+      ]),
+    );
+    const routed = await notes.connect({
+      resolver: { topology: { dns: '_postgresql._tcp.replicas.test' } },
+      replicas: notes.replicas.slice(0, 1),
+    });
+    const second = `localhost:${two!.port}`;
+    await expect.poll(() => names(routed)).toEqual(['one', second]);
+    await expect.poll(() => nodeOf(routed, second)?.state).toBe('up');
+    expect(nodeOf(routed, second)!.weight).toBe(3);
+  });
+
   test.each(['replicas.invalid', '_postgresql._tcp.replicas.invalid'])(
     '%s does not resolve: it is told, and reads are answered',
     async dns => {

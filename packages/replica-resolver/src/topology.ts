@@ -1,4 +1,4 @@
-import { resolve4, resolve6, resolveSrv } from 'node:dns/promises';
+import dns from 'node:dns/promises';
 import { shown } from './checks.ts';
 import type { Cluster, Emit } from './cluster.ts';
 import { OptionsError } from './errors.ts';
@@ -139,15 +139,16 @@ function checked(nodes: unknown): readonly TopologyNode[] {
 }
 
 /** An SRV name begins with an underscore (RFC 2782); of its records those of the lowest priority are taken. */
-async function lookUp({ dns, port }: DnsTopology): Promise<readonly TopologyNode[]> {
-  if (dns.startsWith('_')) {
-    const records = await resolveSrv(dns);
+async function lookUp({ dns: name, port }: DnsTopology): Promise<readonly TopologyNode[]> {
+  // As methods: `dns.setServers()` puts others in their place.
+  if (name.startsWith('_')) {
+    const records = await dns.resolveSrv(name);
     const lowest = Math.min(...records.map(record => record.priority));
     return records
       .filter(record => record.priority === lowest)
       .map(record => ({ host: record.name, port: record.port, weight: Math.max(1, record.weight) }));
   }
-  const answers = await Promise.allSettled([resolve4(dns), resolve6(dns)]);
+  const answers = await Promise.allSettled([dns.resolve4(name), dns.resolve6(name)]);
   const hosts = answers.flatMap(answer => (answer.status === 'fulfilled' ? answer.value : []));
   if (hosts.length === 0) {
     throw (answers[0] as PromiseRejectedResult).reason as Error;
