@@ -1,0 +1,55 @@
+import type { MikroORM } from '@mikro-orm/core';
+import type { CountedFinding } from './finding.ts';
+import type { QueryRecord } from './query-record.ts';
+import type { ScopeReport } from './scope.ts';
+import type { TimingReport } from './timing-report.ts';
+
+/** What a scope is called, and what it takes along. */
+export interface ScopeOptions {
+  /** `GET /books/:id`: the route rather than the URL, so that equal requests have one name. At most 200 characters are kept. */
+  readonly name: string;
+  /** @default 'job' */
+  readonly kind?: 'request' | 'job';
+  /** Tags for SQL comments (`comments: 'full'`): `route`, `method`, `controller`, `action`, `job`, `traceparent`, your own. */
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** What is told of, beside queries. */
+export interface TimingEvents {
+  /** A scope is over. */
+  scope: ScopeReport;
+  /** Something was found; the same is told again with each scope it is found in. */
+  finding: CountedFinding;
+}
+
+/** What `queryTiming()` returns: MikroORM's `extensions: [...]` takes it, and the rest of the program asks it. */
+export interface QueryTiming {
+  /** Called by MikroORM while it is constructed. */
+  register(orm: MikroORM): void;
+  /**
+   * Calls `fn` with each query when it is over. One that throws is counted (`own.failures`), and is called again.
+   * @returns ends it
+   */
+  subscribe(fn: (record: QueryRecord) => void): () => void;
+  /** Calls `fn` when it happens. @returns ends it */
+  on<Name extends keyof TimingEvents>(name: Name, fn: (event: TimingEvents[Name]) => void): () => void;
+  /**
+   * Runs `fn` as a scope: its queries are counted together, and findings are made when it is over (its promise is settled).
+   * One within another is part of it unless it has a name of its own, which it has here always.
+   */
+  run<T>(scope: string | ScopeOptions, fn: () => T): T;
+  /** Adds tags for SQL comments to the queries of `fn`. */
+  withTags<T>(tags: Readonly<Record<string, string>>, fn: () => T): T;
+  /** Queries of `fn` are never reported as N+1. */
+  withoutNPlusOne<T>(fn: () => T): T;
+  /** Calls `fn` once for each scope whose queries take longer than this together. @param ms @returns ends it */
+  whenQueryingForLongerThan(ms: number, fn: (scope: ScopeReport) => void): () => void;
+  /** The scope that is running now, as far as it has come. */
+  scope(): ScopeReport | undefined;
+  /** What was found out since the start or the last `reset()`. */
+  report(): TimingReport;
+  /** Forgets everything. */
+  reset(): void;
+  /** Resolves when what goes on beside the queries (plans, advice) has come to an end, for tests and scripts. */
+  settled(): Promise<void>;
+}
