@@ -2,7 +2,7 @@ import type { MikroORM } from '@mikro-orm/core';
 import type { CountedFinding } from './finding.ts';
 import type { QueryRecord } from './query-record.ts';
 import type { ScopeReport } from './scope.ts';
-import type { TimingReport } from './timing-report.ts';
+import type { PoolReport, TimingReport } from './timing-report.ts';
 
 /** What a scope is called, and what it takes along. */
 export interface ScopeOptions {
@@ -20,6 +20,8 @@ export interface TimingEvents {
   scope: ScopeReport;
   /** Something was found; the same is told again with each scope it is found in. */
   finding: CountedFinding;
+  /** A connection was given back to its pool: how long was waited for it, and how long it was held, in µs. */
+  connection: { readonly pool: string; readonly wait: number; readonly use: number };
 }
 
 /** What `queryTiming()` returns: MikroORM's `extensions: [...]` takes it, and the rest of the program asks it. */
@@ -48,6 +50,10 @@ export interface QueryTiming {
   scope(): ScopeReport | undefined;
   /** What was found out since the start or the last `reset()`. */
   report(): TimingReport;
+  /** The pools of `report()` alone: for what is asked every few seconds. */
+  pools(): readonly PoolReport[];
+  /** A pool of pg, which shows who else has wrapped pg; `undefined` before the first connection. */
+  driver(): object | undefined;
   /** Forgets everything. */
   reset(): void;
   /** Resolves when what goes on beside the queries (plans, advice) has come to an end, for tests and scripts. */
