@@ -176,6 +176,20 @@ describe('quantile', () => {
     expect([0, 0.5, 0.99, 1].map(q => single.quantile(q))).toEqual([1_234.5, 1_234.5, 1_234.5, 1_234.5]);
   });
 
+  test('half of four values: the second one', () => {
+    const histogram = histogramOf([10, 100, 1_000, 10_000]);
+    expect(histogram.quantile(0.5)).toBe(Histogram.upperBound(bucketOf(100)));
+  });
+
+  test('within a bucket: evenly, on the scale of the logarithm', () => {
+    const histogram = histogramOf([2, 1_000, 1_000, 1_000_000]);
+    const bucket = bucketOf(1_000);
+    expect(histogram.quantile(0.5)).toBeCloseTo(
+      Math.sqrt(Histogram.lowerBound(bucket) * Histogram.upperBound(bucket)),
+      9,
+    );
+  });
+
   test('in the last bucket: between its bound and the most', () => {
     const histogram = histogramOf([2 ** 26, 2 ** 27, 2 ** 28]);
     expect(histogram.quantile(0.5)).toBe(MOST + (2 ** 28 - MOST) / 2);

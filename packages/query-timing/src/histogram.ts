@@ -133,7 +133,7 @@ export class Histogram {
         const upper = Math.min(Histogram.upperBound(index), this.#max);
         const outer = index === Histogram.underflow || index === Histogram.overflow;
         const value = outer ? lower + (upper - lower) * share : lower * (upper / lower) ** share;
-        return Math.min(Math.max(value, this.#min), this.#max);
+        return Math.min(Math.max(value, this.#min), upper);
       }
       before += count;
     }
