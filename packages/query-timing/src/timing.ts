@@ -40,6 +40,8 @@ export interface QueryTiming {
    * One within another is part of it unless it has a name of its own, which it has here always.
    */
   run<T>(scope: string | ScopeOptions, fn: () => T): T;
+  /** Renames the scope that is running now: of a request, once its route is known. At most 200 characters are kept. */
+  rename(name: string): void;
   /** Adds tags for SQL comments to the queries of `fn`. */
   withTags<T>(tags: Readonly<Record<string, string>>, fn: () => T): T;
   /** Queries of `fn` are never reported as N+1. */

@@ -1,1 +1,12 @@
-export {};
+export { type ExpressRequest, expressTiming } from './express-timing.ts';
+export { type FastifyApp, type FastifyReply, type FastifyRequest, fastifyTiming } from './fastify-timing.ts';
+export type { FetchRequest } from './fetch-scope.ts';
+export { fetchTiming } from './fetch-timing.ts';
+export { type HonoContext, honoTiming } from './hono-timing.ts';
+export type { NodeResponse } from './node-head.ts';
+export type { NodeRequest } from './node-scope.ts';
+export { nodeTiming } from './node-timing.ts';
+export type { Operations } from './operation-name.ts';
+export type { RequestTimingOptions } from './timing-options.ts';
+export type { RequestTiming } from './timing-settings.ts';
+export { type YogaExecution, type YogaHandler, type YogaRequest, type YogaTiming, yogaTiming } from './yoga-timing.ts';
