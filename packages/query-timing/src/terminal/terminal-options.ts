@@ -1,4 +1,4 @@
-import { checkBoolean, DAY, isObject, number, wrong } from '../checks.ts';
+import { DAY, isObject, number, wrong } from '../checks.ts';
 import type { QueryTimingOptions, TerminalOptions } from '../options.ts';
 
 /** `TerminalOptions` with nothing left out. */
@@ -40,9 +40,16 @@ export function resolveTerminalOptions(
     throw wrong('terminal.stream', 'has a method write(text)', stream, 'Leave it out for process.stderr.');
   }
   return Object.freeze({
-    scopes: checkBoolean('terminal.scopes', scopes ?? true),
-    summary: checkBoolean('terminal.summary', summary ?? true),
+    scopes: onUnlessFalse('terminal.scopes', scopes),
+    summary: onUnlessFalse('terminal.summary', summary),
     minTime: number('terminal.minTime', minTime, 0, 0, DAY, 'ms'),
     stream: stream ?? process.stderr,
   });
+}
+
+function onUnlessFalse(option: string, value: unknown): boolean {
+  if (value !== undefined && typeof value !== 'boolean') {
+    throw wrong(option, 'is true or false', value, 'Leave it out for true.');
+  }
+  return value ?? true;
 }

@@ -1,0 +1,302 @@
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { Writable } from 'node:stream';
+import type { QueryTiming, ScopeReport, TerminalOptions, TimingReport } from '@mikrokit/query-timing';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { attachTerminal } from '../../packages/query-timing/src/terminal/attach-terminal.ts';
+import { resolveTerminalOptions } from '../../packages/query-timing/src/terminal/terminal-options.ts';
+import { finding, report, scope } from './fixtures/small-report.ts';
+
+const LINE = 'GET /books  12 queries  34.1 ms sql (wait 0.4 · db 27 · hydrate 6)\n';
+
+/** What tells of scopes, by hand. */
+class Source implements Pick<QueryTiming, 'on' | 'report'> {
+  told: TimingReport = report();
+  readonly heard: Set<(scope: ScopeReport) => void> = new Set();
+
+  on: QueryTiming['on'] = (name, fn) => {
+    const listener = fn as (scope: ScopeReport) => void;
+    if (name === 'scope') {
+      this.heard.add(listener);
+    }
+    return () => void this.heard.delete(listener);
+  };
+
+  report(): TimingReport {
+    return this.told;
+  }
+
+  end(parts: Partial<ScopeReport> = {}): void {
+    for (const fn of this.heard) {
+      fn(scope(parts));
+    }
+  }
+}
+
+class Screen {
+  text = '';
+  write(text: string): void {
+    this.text += text;
+  }
+}
+
+const attached: (() => void)[] = [];
+afterEach(() => {
+  for (const end of attached.splice(0)) {
+    end();
+  }
+});
+beforeEach(() => {
+  vi.stubEnv('FORCE_COLOR', undefined).stubEnv('NO_COLOR', undefined).stubEnv('TERM', 'xterm');
+  return () => vi.unstubAllEnvs();
+});
+
+function attach(options: TerminalOptions): { source: Source; detach: () => void } {
+  const source = new Source();
+  const resolved = resolveTerminalOptions(options, 'test');
+  if (resolved === undefined) {
+    throw new Error('The terminal is off');
+  }
+  const detach = attachTerminal(source, resolved);
+  attached.push(detach);
+  return { source, detach };
+}
+
+/** What the process does when it ends, without its end. */
+function exit(event: 'beforeExit' | 'exit' = 'exit'): void {
+  for (const fn of process.listeners(event as 'exit')) {
+    if (fn.name === 'summary') {
+      fn.call(process, 0);
+    }
+  }
+}
+
+describe('scopes', () => {
+  test('a request and a job get a line', () => {
+    const stream = new Screen();
+    const { source } = attach({ stream });
+    source.end();
+    source.end({ kind: 'job', name: 'nightly' });
+    expect(stream.text).toBe(LINE + LINE.replace('GET /books', 'nightly'));
+  });
+
+  test('a fork, the process, and what has not queried get none', () => {
+    const stream = new Screen();
+    const { source } = attach({ stream });
+    source.end({ kind: 'fork' });
+    source.end({ kind: 'process' });
+    source.end({ queries: 0 });
+    expect(stream.text).toBe('');
+  });
+
+  test('a fast one gets none with minTime, but for its findings', () => {
+    const stream = new Screen();
+    const { source } = attach({ stream, minTime: 100 });
+    source.end({ took: 99_999 });
+    expect(stream.text).toBe('');
+    source.end({ took: 100_000 });
+    expect(stream.text).toBe(LINE);
+    source.end({ took: 10, findings: [finding()] });
+    expect(stream.text).toContain('N+1 ×10');
+  });
+
+  test('none with scopes: false', () => {
+    const { source } = attach({ stream: new Screen(), scopes: false });
+    expect(source.heard.size).toBe(0);
+  });
+
+  test('none any more once it was ended', () => {
+    const stream = new Screen();
+    const { source, detach } = attach({ stream });
+    detach();
+    source.end();
+    expect(stream.text).toBe('');
+  });
+});
+
+describe('the table at the end', () => {
+  const TOTALS =
+    '12 queries in 1 scope  34.1 ms sql (wait 0.4 · db 27 · hydrate 6)\n  total ms  %  calls  p95 ms  rows  query\n';
+
+  test('is written once', () => {
+    const stream = new Screen();
+    attach({ stream });
+    exit('beforeExit');
+    expect(stream.text).toBe(TOTALS);
+    exit('exit');
+    expect(stream.text).toBe(TOTALS);
+  });
+
+  test('and again if there was more after it', () => {
+    const stream = new Screen();
+    const { source } = attach({ stream });
+    exit('beforeExit');
+    source.told = report({ totals: { ...report().totals, queries: 13 } });
+    exit('exit');
+    expect(stream.text).toBe(TOTALS + TOTALS.replace('12', '13'));
+  });
+
+  test('is not written where nothing was queried', () => {
+    const stream = new Screen();
+    const { source } = attach({ stream });
+    source.told = report({ totals: { ...report().totals, queries: 0 } });
+    exit();
+    expect(stream.text).toBe('');
+  });
+
+  test('nor with summary: false, nor once it was ended, and nothing is left at the process', () => {
+    const stream = new Screen();
+    const before = process.listenerCount('exit') + process.listenerCount('beforeExit');
+    attach({ stream, summary: false });
+    attach({ stream }).detach();
+    exit();
+    expect(stream.text).toBe('');
+    expect(process.listenerCount('exit') + process.listenerCount('beforeExit')).toBe(before);
+  });
+});
+
+describe('colours', () => {
+  const written = (stream: Screen & { isTTY?: boolean }): string => {
+    attach({ stream }).source.end();
+    return stream.text;
+  };
+  const terminal = (): Screen => Object.assign(new Screen(), { isTTY: true, columns: 80 });
+  const isColored = expect.stringContaining('\x1b[1mGET /books');
+
+  test('are for terminals', () => {
+    expect(written(terminal())).toEqual(isColored);
+    expect(written(new Screen())).toBe(LINE);
+  });
+
+  test('are not for dumb ones', () => {
+    vi.stubEnv('TERM', 'dumb');
+    expect(written(terminal())).toBe(LINE);
+  });
+
+  test('are not there with NO_COLOR, if it is not empty', () => {
+    vi.stubEnv('NO_COLOR', '');
+    expect(written(terminal())).toEqual(isColored);
+    vi.stubEnv('NO_COLOR', '1');
+    expect(written(terminal())).toBe(LINE);
+  });
+
+  test('are there with FORCE_COLOR, whatever else is said', () => {
+    vi.stubEnv('NO_COLOR', '1');
+    vi.stubEnv('FORCE_COLOR', '1');
+    expect(written(new Screen())).toEqual(isColored);
+    vi.stubEnv('FORCE_COLOR', '0');
+    expect(written(terminal())).toBe(LINE);
+  });
+});
+
+test.each([
+  [60, 'GET /books  12 queries  34.1 ms sql\n'],
+  [80, LINE],
+  [undefined, LINE],
+  [0, LINE],
+  [Number.NaN, LINE],
+])('a terminal of %s columns', (columns, expected) => {
+  const stream = Object.assign(new Screen(), { columns });
+  attach({ stream: stream as Screen }).source.end();
+  expect(stream.text).toBe(expected);
+});
+
+describe('a stream that', () => {
+  /** Ends of the process that were not ours. */
+  const errors: unknown[] = [];
+  const heard = (error: unknown): void => void errors.push(error);
+  beforeEach(() => {
+    process.on('uncaughtException', heard).on('unhandledRejection', heard);
+    return () => process.off('uncaughtException', heard).off('unhandledRejection', heard);
+  });
+  const settled = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 20));
+
+  test.each<[string, NonNullable<TerminalOptions['stream']>]>([
+    [
+      'throws',
+      {
+        write: () => {
+          throw new Error('no');
+        },
+      },
+    ],
+    [
+      'rejects',
+      {
+        write: async () => {
+          throw new Error('no');
+        },
+      },
+    ],
+    ['fails', new Writable({ write: (_chunk, _encoding, done) => done(new Error('no')) })],
+    ['is closed', new Writable().end()],
+    ['is destroyed', new Writable().destroy()],
+    ['is a file that cannot be opened', createWriteStream('/nowhere/at/all.log').once('error', () => {})],
+  ])('%s hurts nobody', async (_, stream) => {
+    const { source } = attach({ stream });
+    for (let round = 0; round < 3; round++) {
+      source.end();
+      await settled();
+    }
+    exit();
+    await settled();
+    expect(errors).toEqual([]);
+  });
+
+  test('does not keep up loses lines, not memory', () => {
+    const stream = new Writable({ write: () => {} });
+    const { source } = attach({ stream });
+    for (let round = 0; round < 30_000; round++) {
+      source.end();
+    }
+    expect(stream.writableLength).toBeLessThan(1_100_000);
+    expect(stream.listenerCount('error')).toBe(1);
+  });
+
+  test('works keeps no listener of ours', async () => {
+    const stream = new Writable({ write: (_chunk, _encoding, done) => void setImmediate(done) });
+    const { source } = attach({ stream });
+    source.end();
+    source.end();
+    stream.end();
+    await once(stream, 'finish');
+    await settled();
+    expect(stream.listenerCount('error')).toBe(0);
+  });
+});
+
+describe('options', () => {
+  test('by default it is on in development only', () => {
+    expect(resolveTerminalOptions(undefined, 'development')).toEqual({
+      scopes: true,
+      summary: true,
+      minTime: 0,
+      stream: process.stderr,
+    });
+    expect(resolveTerminalOptions(undefined, 'test')).toBeUndefined();
+    expect(resolveTerminalOptions(undefined, 'production')).toBeUndefined();
+    expect(resolveTerminalOptions(true, 'production')).toBeDefined();
+    expect(resolveTerminalOptions({}, 'production')).toBeDefined();
+    expect(resolveTerminalOptions(false, 'development')).toBeUndefined();
+  });
+
+  test.each([
+    ['yes', `terminal is true, false or its options, but got: "yes". Leave it out for a report in development only.`],
+    [{ minTime: '1s' }, `terminal.minTime is a number from 0 to 86400000 (ms), but got: "1s". Leave it out for 0.`],
+    [
+      { minTime: Number.NaN },
+      `terminal.minTime is a number from 0 to 86400000 (ms), but got: NaN. Leave it out for 0.`,
+    ],
+    [{ scopes: 1 }, `terminal.scopes is true or false, but got: 1. Leave it out for true.`],
+    [
+      { stream: 'stderr' },
+      `terminal.stream has a method write(text), but got: "stderr". Leave it out for process.stderr.`,
+    ],
+    [
+      { colour: true },
+      `terminal has the options scopes, summary, minTime and stream, but got: "colour". Leave it out, or write it as one of those.`,
+    ],
+  ])('%j is refused', (value, message) => {
+    expect(() => resolveTerminalOptions(value as TerminalOptions, 'development')).toThrow(message);
+  });
+});
