@@ -243,6 +243,15 @@ describe('a stream that', () => {
     expect(errors).toEqual([]);
   });
 
+  test('was closed does not tell the program of it by an error of ours', async () => {
+    const stream = new Writable();
+    const told: unknown[] = [];
+    stream.on('error', error => told.push(error)).end();
+    attach({ stream }).source.end();
+    await settled();
+    expect(told).toEqual([]);
+  });
+
   test('does not keep up loses lines, not memory', () => {
     const stream = new Writable({ write: () => {} });
     const { source } = attach({ stream });
