@@ -14,6 +14,7 @@ export type {
 export type { QueryRecord } from './query-record.ts';
 export type { ScopeKind, ScopeReport } from './scope.ts';
 export type { Scan, StatementKind } from './sql/scan.ts';
+export { queryTiming } from './query-timing.ts';
 export type { QueryTiming, ScopeOptions, TimingEvents } from './timing.ts';
 export type {
   BatchReport,

@@ -1,0 +1,187 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Context } from './context.ts';
+import type { BatchReport, CacheReport } from './timing-report.ts';
+
+const CHANNELS = ['mikrokit:batch', 'mikrokit:cache', 'mikrokit:route'] as const;
+/** Entities and reasons that are told apart. */
+const MOST_NAMES = 200;
+
+interface BatchEvent {
+  readonly entity: string;
+  readonly keys: number;
+  readonly took: number;
+}
+
+interface CacheEvent {
+  readonly kind: 'hit' | 'miss' | 'fill' | 'bypass' | 'invalidate' | 'error';
+  readonly entity?: string;
+  readonly reason?: string;
+}
+
+interface RouteEvent {
+  readonly node: string;
+  readonly role: 'primary' | 'replica';
+  readonly reason: string;
+}
+
+interface EntityCounts {
+  hits: number;
+  misses: number;
+  bypasses: number;
+}
+
+/**
+ * What the other packages tell on their channels, by name: none of them is imported, and none needs to be there. Their
+ * events come in the asynchronous context of the query they are about.
+ */
+export class Neighbours {
+  readonly #context: () => Context | undefined;
+  readonly #listeners: Record<(typeof CHANNELS)[number], (event: unknown) => void>;
+  #cache = newCache();
+  #batches = newBatches();
+  #hasCache = false;
+  #hasBatches = false;
+
+  constructor(context: () => Context | undefined) {
+    this.#context = context;
+    this.#listeners = {
+      'mikrokit:batch': event => this.#batch(event as BatchEvent),
+      'mikrokit:cache': event => this.#cached(event as CacheEvent),
+      'mikrokit:route': event => this.#routed(event as RouteEvent),
+    };
+  }
+
+  listen(): void {
+    CHANNELS.forEach(name => void subscribe(name, this.#listeners[name]));
+  }
+
+  close(): void {
+    CHANNELS.forEach(name => void unsubscribe(name, this.#listeners[name]));
+  }
+
+  reset(): void {
+    this.#cache = newCache();
+    this.#batches = newBatches();
+  }
+
+  cacheReport(): CacheReport | undefined {
+    if (!this.#hasCache) {
+      return undefined;
+    }
+    const { entities, reasons, ...counts } = this.#cache;
+    return { ...counts, entities: Object.fromEntries(entities), reasons: Object.fromEntries(reasons) };
+  }
+
+  batchReport(): BatchReport | undefined {
+    return this.#hasBatches ? { ...this.#batches, entities: Object.fromEntries(this.#batches.entities) } : undefined;
+  }
+
+  /** It comes right after the rows of the batch were made entities of. */
+  #batch({ entity, keys }: BatchEvent): void {
+    this.#hasBatches = true;
+    this.#batches.batches++;
+    this.#batches.calls += keys;
+    const own = this.#batches.entities.get(entity);
+    if (own !== undefined) {
+      own.batches++;
+      own.calls += keys;
+    } else if (this.#batches.entities.size < MOST_NAMES) {
+      this.#batches.entities.set(entity, { batches: 1, calls: keys });
+    }
+    const last = this.#context()?.scope?.last;
+    if (
+      last !== undefined &&
+      last.batch === undefined &&
+      (last.entity === undefined || last.entity === entity || keys > 1)
+    ) {
+      last.batch = keys;
+    }
+  }
+
+  /** A miss and a bypass come before the query they lead to. */
+  #cached({ kind, entity, reason }: CacheEvent): void {
+    this.#hasCache = true;
+    const counts = this.#cache;
+    const own = entity === undefined ? undefined : entityCounts(counts.entities, entity);
+    switch (kind) {
+      case 'hit':
+        counts.hits++;
+        if (own) own.hits++;
+        return;
+      case 'miss':
+        counts.misses++;
+        if (own) own.misses++;
+        break;
+      case 'bypass':
+        counts.bypasses++;
+        if (own) own.bypasses++;
+        break;
+      case 'fill':
+        counts.fills++;
+        return;
+      case 'invalidate':
+        counts.invalidations++;
+        return;
+      default:
+        counts.errors++;
+        return;
+    }
+    const why = `${kind}: ${reason}`;
+    const before = counts.reasons.get(why);
+    if (before !== undefined || counts.reasons.size < MOST_NAMES) {
+      counts.reasons.set(why, (before ?? 0) + 1);
+    }
+    const operation = this.#context()?.operation;
+    if (operation !== undefined) {
+      operation.cache = why;
+    }
+  }
+
+  #routed({ node, role, reason }: RouteEvent): void {
+    const query = this.#context()?.query;
+    if (query !== undefined) {
+      query.node = node;
+      query.role = role;
+      query.route = reason;
+    }
+  }
+}
+
+function newCache(): Omit<CacheReport, 'entities' | 'reasons'> & {
+  hits: number;
+  misses: number;
+  bypasses: number;
+  fills: number;
+  invalidations: number;
+  errors: number;
+  readonly entities: Map<string, EntityCounts>;
+  readonly reasons: Map<string, number>;
+} {
+  return {
+    hits: 0,
+    misses: 0,
+    bypasses: 0,
+    fills: 0,
+    invalidations: 0,
+    errors: 0,
+    entities: new Map(),
+    reasons: new Map(),
+  };
+}
+
+function newBatches(): {
+  batches: number;
+  calls: number;
+  readonly entities: Map<string, { batches: number; calls: number }>;
+} {
+  return { batches: 0, calls: 0, entities: new Map() };
+}
+
+function entityCounts(entities: Map<string, EntityCounts>, entity: string): EntityCounts | undefined {
+  let counts = entities.get(entity);
+  if (counts === undefined && entities.size < MOST_NAMES) {
+    counts = { hits: 0, misses: 0, bypasses: 0 };
+    entities.set(entity, counts);
+  }
+  return counts;
+}

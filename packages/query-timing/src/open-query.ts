@@ -1,0 +1,93 @@
+import type { CallSite } from './call-site.ts';
+import type { Context } from './context.ts';
+import type { OpenScope } from './open-scope.ts';
+import type { QueryRecord } from './query-record.ts';
+import type { ShapeText } from './shapes.ts';
+
+/** Who is told of the ends of queries. */
+export interface QueryEnds {
+  ended(query: OpenQuery): void;
+}
+
+/** Until it is over, what is known of a query only; then its record, which lets go of all the rest. */
+export class OpenQuery implements QueryRecord {
+  id: number;
+  shape: ShapeText;
+  entity: string | undefined;
+  operation: string | undefined;
+  start: number;
+  wait = 0;
+  send = 0;
+  database = 0;
+  after = 0;
+  took = 0;
+  rows: number | undefined = undefined;
+  error: string | undefined = undefined;
+  node: string | undefined = undefined;
+  role: 'primary' | 'replica' | undefined = undefined;
+  fork: number | undefined;
+  scope: number | undefined = undefined;
+  transaction: number | undefined = undefined;
+  label: string | undefined;
+  site: CallSite | undefined = undefined;
+  parameters: readonly string[] | undefined = undefined;
+  batch: number | undefined = undefined;
+  cache: string | undefined = undefined;
+  route: string | undefined = undefined;
+  /** Set while it is open. */
+  context: Context | undefined;
+  /** The scope it is counted in; set while it is open. */
+  owner: OpenScope | undefined = undefined;
+  /** What MikroORM hands to its logger; set while it is open. */
+  logContext: LogContext | undefined;
+  /** In ms of `performance.now()`: when it began, was written, and answered. */
+  begunAt: number;
+  sentAt = 0;
+  answeredAt = 0;
+  readonly #ends: QueryEnds;
+  #isOver = false;
+
+  constructor(id: number, shape: ShapeText, begunAt: number, context: Context | undefined, ends: QueryEnds) {
+    this.id = id;
+    this.shape = shape;
+    this.begunAt = begunAt;
+    this.start = performance.timeOrigin + begunAt;
+    this.entity = context?.operation?.entity;
+    this.operation = context?.operation?.name;
+    this.fork = context?.operation?.fork;
+    this.label = undefined;
+    this.context = context;
+    this.logContext = undefined;
+    this.#ends = ends;
+  }
+
+  get isAnswered(): boolean {
+    return this.answeredAt !== 0;
+  }
+
+  /** Its caller has what it asked for. */
+  end(): void {
+    if (this.#isOver || this.answeredAt === 0) {
+      return;
+    }
+    this.#isOver = true;
+    const now = performance.now();
+    this.after = (now - this.answeredAt) * 1000;
+    this.took = (now - this.begunAt) * 1000;
+    this.#ends.ended(this);
+    this.context = undefined;
+    this.logContext = undefined;
+    this.owner = undefined;
+  }
+}
+
+/** What MikroORM hands to its logger with a query, as far as it is used here. */
+export interface LogContext {
+  readonly query?: string;
+  readonly params?: readonly unknown[];
+  readonly id?: number;
+  readonly label?: string;
+  /** The text with its literals, as it is to be sent. */
+  readonly formatted?: string;
+  readonly connection?: { readonly type?: string; readonly name?: string };
+}

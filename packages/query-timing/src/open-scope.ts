@@ -1,0 +1,120 @@
+import type { Finding } from './finding.ts';
+import type { ScopeAnalysis } from './findings/scope-analysis.ts';
+import type { OpenQuery } from './open-query.ts';
+import type { QueryRecord } from './query-record.ts';
+import { boundedName } from './bounded-name.ts';
+import type { ScopeKind, ScopeReport } from './scope.ts';
+
+/** Most queries of a scope that are kept one by one. */
+const MOST_RECORDS = 500;
+const MOST_SHAPES = 500;
+
+/** A scope while it runs. */
+export class OpenScope {
+  readonly id: number;
+  readonly kind: ScopeKind;
+  readonly tags: Readonly<Record<string, string>> | undefined;
+  /** Looks for repeats; `undefined` if nobody wants to know. */
+  readonly analysis: ScopeAnalysis | undefined;
+  name: string;
+  /** In ms of `performance.now()`, of the last query. */
+  lastAt: number;
+  /** The query that was over last. */
+  last: OpenQuery | undefined = undefined;
+  /** Queries together, in µs. */
+  took = 0;
+  queries = 0;
+  readonly #startedAt: number;
+  readonly #records: QueryRecord[] = [];
+  readonly #shapes = new Set<string>();
+  readonly #findings: Finding[] = [];
+  #errors = 0;
+  #rows = 0;
+  #wait = 0;
+  #send = 0;
+  #database = 0;
+  #after = 0;
+  #endedAt: number | undefined;
+  /** The limits of `whenQueryingForLongerThan()` that it has passed. */
+  readonly passed: Set<object> = new Set();
+
+  constructor(
+    id: number,
+    kind: ScopeKind,
+    name: string,
+    tags: Readonly<Record<string, string>> | undefined,
+    analysis: ScopeAnalysis | undefined,
+  ) {
+    this.id = id;
+    this.kind = kind;
+    this.name = boundedName(name);
+    this.tags = tags;
+    this.analysis = analysis;
+    this.#startedAt = performance.now();
+    this.lastAt = this.#startedAt;
+  }
+
+  /** A query of it is over. */
+  add(query: OpenQuery): void {
+    this.queries++;
+    this.took += query.took;
+    this.#wait += query.wait;
+    this.#send += query.send;
+    this.#database += query.database;
+    this.#after += query.after;
+    this.#rows += query.rows ?? 0;
+    if (query.error !== undefined) {
+      this.#errors++;
+    }
+    this.last = query;
+    if (this.#records.length < MOST_RECORDS) {
+      this.#records.push(query);
+    }
+    if (this.#shapes.size < MOST_SHAPES) {
+      this.#shapes.add(query.shape.id);
+    }
+  }
+
+  /** Something beside its repeats was found in it. */
+  found(finding: Finding): void {
+    if (this.#findings.length < MOST_FINDINGS && !this.#findings.some(({ id }) => id === finding.id)) {
+      this.#findings.push(finding);
+    }
+  }
+
+  rename(name: string): void {
+    this.name = boundedName(name);
+  }
+
+  end(): void {
+    this.#endedAt ??= this.kind === 'fork' || this.kind === 'process' ? this.lastAt : performance.now();
+  }
+
+  /** What it has come to. */
+  report(): ScopeReport {
+    const end = this.#endedAt ?? performance.now();
+    return {
+      id: this.id,
+      kind: this.kind,
+      name: this.name,
+      start: performance.timeOrigin + this.#startedAt,
+      took: (end - this.#startedAt) * 1000,
+      open: this.#endedAt === undefined,
+      queries: this.queries,
+      errors: this.#errors,
+      rows: this.#rows,
+      wait: this.#wait,
+      send: this.#send,
+      database: this.#database,
+      after: this.#after,
+      shapes: this.#shapes.size,
+      findings: [...(this.analysis?.findings() ?? []), ...this.#findings].map(finding => ({
+        ...finding,
+        scope: this.name,
+      })),
+      records: this.#records.toSorted((a, b) => a.start - b.start),
+    };
+  }
+}
+
+const MOST_FINDINGS = 50;

@@ -1,0 +1,40 @@
+import type { OpenQuery } from './open-query.ts';
+
+/** A call of the EntityManager, from its begin to its end. */
+export class Operation {
+  readonly id: number;
+  readonly name: string;
+  readonly entity: string | undefined;
+  readonly fork: number;
+  /** The call that made this one: `find` of the `find` that populates its relations, `transactional` of what is in it. */
+  readonly parent: Operation | undefined;
+  /** What the result cache said of it. */
+  cache: string | undefined = undefined;
+  /** A query whose rows it is making entities of. */
+  #hydrating: OpenQuery | undefined = undefined;
+
+  constructor(id: number, name: string, entity: string | undefined, fork: number, parent: Operation | undefined) {
+    this.id = id;
+    this.name = name;
+    this.entity = entity;
+    this.fork = fork;
+    this.parent = parent;
+    // Whoever populates has made its entities.
+    parent?.hydrated();
+  }
+
+  /** The rows of `query` are there. */
+  hydrates(query: OpenQuery): void {
+    this.hydrated();
+    this.#hydrating = query;
+  }
+
+  /** It has made its entities, or goes on to something else. */
+  hydrated(): void {
+    const query = this.#hydrating;
+    if (query !== undefined) {
+      this.#hydrating = undefined;
+      query.end();
+    }
+  }
+}

@@ -1,0 +1,476 @@
+import { fileURLToPath } from 'node:url';
+import type { MikroORM } from '@mikro-orm/core';
+import { CallSites } from './call-sites.ts';
+import type { CallSite } from './call-site.ts';
+import { shown } from './checks.ts';
+import { CommentTags } from './comments/comment-tags.ts';
+import { commented } from './comments/commented.ts';
+import { QueryTimingError } from './errors.ts';
+import type { CountedFinding, Finding } from './finding.ts';
+import { FindingLog } from './finding-log.ts';
+import { ModelFacts } from './findings/model-facts.ts';
+import { ScopeAnalysis } from './findings/scope-analysis.ts';
+import { Lease } from './lease.ts';
+import { Neighbours } from './neighbours.ts';
+import type { OpenQuery } from './open-query.ts';
+import type { OpenScope } from './open-scope.ts';
+import type { QueryTimingOptions } from './options.ts';
+import { measureOwnCost } from './own-cost.ts';
+import { ParameterDescriber } from './parameters.ts';
+import { Plans } from './plans/plans.ts';
+import { useAutoExplain } from './plans/auto-explain.ts';
+import { PoolStats } from './pool-stats.ts';
+import type { QueryRecord } from './query-record.ts';
+import { Recorder, type RecorderHost } from './recorder.ts';
+import { findingReport, scopeReport, shapeReport } from './reporting.ts';
+import { type ResolvedOptions, resolveOptions } from './resolved-options.ts';
+import type { ScopeReport } from './scope.ts';
+import { ScopeLog } from './scope-log.ts';
+import { Scopes } from './scopes.ts';
+import { Seam } from './seam.ts';
+import { secretParameters } from './secret-parameters.ts';
+import { Shapes } from './shapes.ts';
+import { Subscribers } from './subscribers.ts';
+import { Sums } from './sums.ts';
+import { attachTerminal } from './terminal/attach-terminal.ts';
+import { idleFinding, longFinding, poolFinding, slowFinding } from './time-findings.ts';
+import type { QueryTiming, ScopeOptions, TimingEvents } from './timing.ts';
+import type { PoolReport, TimingReport } from './timing-report.ts';
+
+/**
+ * Times every query and says what it cost, why, and what to change.
+ *
+ * ```ts
+ * const timing = queryTiming({ slow: 50 });
+ * MikroORM.init({ entities: [Book], clientUrl, extensions: [timing] });
+ * await timing.run('report', () => makeReport(orm.em.fork()));
+ * timing.report().findings;
+ * ```
+ *
+ * One timing is for one ORM.
+ * @throws OptionsError for an option that cannot be what was meant
+ */
+export function queryTiming(options?: QueryTimingOptions): QueryTiming {
+  return new Timing(resolveOptions(options));
+}
+
+/** Numbers of bytes that are near what V8 takes for what is kept, measured once. */
+const BYTES = { shape: 3_000, record: 400, finding: 1_500, base: 250_000 } as const;
+
+class Timing implements QueryTiming {
+  readonly #options: ResolvedOptions;
+  readonly #shapes = new Shapes();
+  readonly #scopeLog = new ScopeLog();
+  readonly #findings: FindingLog;
+  readonly #recorder: Recorder;
+  readonly #scopes: Scopes;
+  readonly #sites: CallSites;
+  readonly #comments: CommentTags | undefined;
+  readonly #neighbours: Neighbours;
+  readonly #pools: PoolStats[] = [];
+  readonly #queries: Subscribers<QueryRecord>;
+  readonly #events: { readonly [Name in keyof TimingEvents]: Subscribers<TimingEvents[Name]> };
+  readonly #limits = new Set<{ readonly us: number; readonly fn: Subscribers<ScopeReport> }>();
+  #sums = new Sums();
+  #since = Date.now();
+  #failures = 0;
+  #ownCost: number | undefined;
+  #seam: Seam | undefined;
+  #facts: ModelFacts | undefined;
+  #plans: Plans | undefined;
+  #detach: (() => void) | undefined;
+  #driver: object | undefined;
+
+  constructor(options: ResolvedOptions) {
+    this.#options = options;
+    const failed = (): void => void this.#failures++;
+    this.#queries = new Subscribers(failed);
+    this.#events = {
+      scope: new Subscribers(failed),
+      finding: new Subscribers(failed),
+      connection: new Subscribers(failed),
+    };
+    this.#findings = new FindingLog(options.baseline);
+    this.#sites = new CallSites(fileURLToPath(new URL('.', import.meta.url)), options.callSites?.ignore ?? []);
+    this.#comments = options.comments.mode === 'off' ? undefined : new CommentTags(options.comments, { failed });
+    this.#scopes = new Scopes(
+      () =>
+        options.nPlusOne === undefined || this.#facts === undefined
+          ? undefined
+          : new ScopeAnalysis(options.nPlusOne, this.#facts.model, this.#facts),
+      scope => this.#scopeEnded(scope),
+    );
+    this.#recorder = new Recorder(this.#host());
+    this.#neighbours = new Neighbours(() => this.#recorder.context);
+  }
+
+  register(orm: MikroORM): void {
+    if (this.#seam !== undefined) {
+      throw new QueryTimingError(
+        'ARGUMENT',
+        'A timing is for one ORM, but was given a second one. Make another: extensions: [queryTiming()].',
+      );
+    }
+    const seam = new Seam(orm, this.#options.secretColumns);
+    const { plans, advice, terminal } = this.#options;
+    this.#seam = seam;
+    this.#facts = new ModelFacts(seam.model);
+    if (plans !== undefined) {
+      this.#plans = new Plans(plans, advice, {
+        open: seam.openSide,
+        model: () => seam.model,
+        found: finding => void this.#found(finding),
+        failed: () => void this.#failures++,
+        shapes: () => this.#shapes,
+      });
+    }
+    seam.install({
+      recorder: this.#recorder,
+      outgoing: (sql, hasComment, isControl) => this.#outgoing(sql, hasComment, isControl),
+      opened: async (_lease, query) => {
+        if (plans?.autoExplain === true) {
+          await useAutoExplain(query, this.#options.slow.overall);
+        }
+      },
+      pool: pool => void this.#pools.push(pool),
+      released: (pool, wait, use) => {
+        if (this.#events.connection.some) {
+          this.#events.connection.tell({ pool, wait, use });
+        }
+      },
+      native: pool => void (this.#driver ??= pool),
+      notice: message => this.#noticed(message),
+      close: () => this.#close(),
+    });
+    this.#neighbours.listen();
+    if (terminal !== undefined) {
+      this.#detach = attachTerminal(this, terminal);
+    }
+  }
+
+  subscribe(fn: (record: QueryRecord) => void): () => void {
+    return this.#queries.add(checkedFunction('subscribe(fn)', fn));
+  }
+
+  on<Name extends keyof TimingEvents>(name: Name, fn: (event: TimingEvents[Name]) => void): () => void {
+    if (!Object.hasOwn(this.#events, name)) {
+      throw new QueryTimingError(
+        'ARGUMENT',
+        `on(name, fn) knows ${Object.keys(this.#events).join(', ')}, but got: ${shown(name)}. Correct the name.`,
+      );
+    }
+    return this.#events[name].add(checkedFunction('on(name, fn)', fn));
+  }
+
+  run<T>(scope: string | ScopeOptions, fn: () => T): T {
+    const { name, kind = 'job', tags } = typeof scope === 'string' ? { name: scope } : checkedScope(scope);
+    checkedFunction('run(scope, fn)', fn);
+    const opened = this.#scopes.open(kind, name, tags);
+    const change = tags === undefined ? { scope: opened } : { scope: opened, tags };
+    let returned: T;
+    try {
+      returned = this.#recorder.runIn(change, fn);
+    } catch (error) {
+      this.#scopes.end(opened);
+      throw error;
+    }
+    if (isThenable(returned)) {
+      const end = (): void => this.#scopes.end(opened);
+      return returned.then(
+        value => {
+          end();
+          return value;
+        },
+        (error: unknown) => {
+          end();
+          throw error;
+        },
+      ) as T;
+    }
+    this.#scopes.end(opened);
+    return returned;
+  }
+
+  rename(name: string): void {
+    const scope = this.#recorder.context?.scope;
+    if (scope !== undefined) {
+      scope.rename(String(name));
+    }
+  }
+
+  withTags<T>(tags: Readonly<Record<string, string>>, fn: () => T): T {
+    return this.#recorder.runIn({ tags: checkedTags(tags) }, checkedFunction('withTags(tags, fn)', fn));
+  }
+
+  withoutNPlusOne<T>(fn: () => T): T {
+    return this.#recorder.runIn({ quiet: true }, checkedFunction('withoutNPlusOne(fn)', fn));
+  }
+
+  whenQueryingForLongerThan(ms: number, fn: (scope: ScopeReport) => void): () => void {
+    if (typeof ms !== 'number' || !(ms >= 0)) {
+      throw new QueryTimingError(
+        'ARGUMENT',
+        `whenQueryingForLongerThan(ms, fn) takes a time in ms, but got: ${shown(ms)}. Write 500 for half a second.`,
+      );
+    }
+    const limit = { us: ms * 1000, fn: new Subscribers<ScopeReport>(() => void this.#failures++) };
+    limit.fn.add(checkedFunction('whenQueryingForLongerThan(ms, fn)', fn));
+    this.#limits.add(limit);
+    return () => void this.#limits.delete(limit);
+  }
+
+  scope(): ScopeReport | undefined {
+    const scope = this.#recorder.context?.scope;
+    return scope === undefined ? undefined : scopeReport(scope.report());
+  }
+
+  report(): TimingReport {
+    this.#ownCost ??= measureOwnCost(recordNothing());
+    const plans = this.#plans?.reports() ?? [];
+    const planned = new Set(plans.map(({ id }) => id));
+    const shapes = [...this.#shapes]
+      .filter(({ calls }) => calls > 0)
+      .map(entry => shapeReport(entry, planned.has(entry.id) ? entry.id : undefined, this.#plans?.statistics(entry.id)))
+      .toSorted((a, b) => b.took - a.took);
+    const running = this.#scopes.running().filter(({ queries }) => queries > 0);
+    const nodes = this.#sums.nodes();
+    return {
+      at: Date.now(),
+      since: this.#since,
+      totals: { ...this.#sums.totals(this.#recorder.transactions), scopes: this.#sums.scopes },
+      findings: this.#findings.all().map(findingReport),
+      shapes,
+      scopes: [...running.map(scope => scope.report()), ...this.#scopeLog.all()].map(scopeReport),
+      plans,
+      pools: this.pools(),
+      nodes: nodes.length > 1 ? nodes : [],
+      cache: this.#neighbours.cacheReport(),
+      batches: this.#neighbours.batchReport(),
+      own: {
+        perQuery: this.#ownCost,
+        memory:
+          BYTES.base +
+          this.#shapes.size * BYTES.shape +
+          this.#scopeLog.records * BYTES.record +
+          this.#findings.size * BYTES.finding +
+          plans.reduce((sum, { raw }) => sum + raw.length * 2, 0),
+        dropped: { shapes: this.#shapes.dropped, findings: this.#findings.dropped },
+        failures: this.#failures,
+      },
+      seconds: this.#sums.seconds(),
+    };
+  }
+
+  pools(): readonly PoolReport[] {
+    return this.#pools
+      .filter(({ acquired, waiting, used }) => acquired + waiting + used > 0)
+      .map(pool => pool.report());
+  }
+
+  driver(): object | undefined {
+    return this.#driver;
+  }
+
+  reset(): void {
+    this.#shapes.clear();
+    this.#scopeLog.clear();
+    this.#findings.clear();
+    this.#scopes.clear();
+    this.#sites.clear();
+    this.#neighbours.reset();
+    this.#plans?.reset();
+    this.#pools.forEach(pool => pool.reset());
+    this.#sums = new Sums();
+    this.#since = Date.now();
+    this.#failures = 0;
+  }
+
+  async settled(): Promise<void> {
+    this.#scopes.endAll();
+    await this.#plans?.idle();
+  }
+
+  #host(): RecorderHost {
+    const { slow, callSites, idleInTransaction, longTransaction, parameters } = this.#options;
+    const model = (): Seam['model'] => this.#seam!.model;
+    return {
+      scopes: this.#scopes,
+      shapes: this.#shapes,
+      parameters: new ParameterDescriber(parameters),
+      secretsOf: sql => secretParameters(sql, model()),
+      slowFrom: ({ entity, shape }) => slow.of(entity, shape.id),
+      capture: () => (callSites === undefined ? undefined : this.#sites.capture()),
+      sample: callSites?.sample ?? 0,
+      idleInTransaction,
+      longTransaction,
+      slow: (query, sql, values) => this.#slow(query, sql, values),
+      idled: (lease, query, ms) => this.#foundIn(query.owner, idleFinding(lease, query, ms)),
+      lasted: (lease, query, ms) => this.#foundIn(query.owner, longFinding(lease, query, ms)),
+      ended: (query, scope) => this.#ended(query, scope),
+      found: (_scope, finding) => void this.#found(finding),
+    };
+  }
+
+  #ended(query: OpenQuery, scope: OpenScope): void {
+    if (this.#sums.add(query)) {
+      this.#secondOver();
+    }
+    if (this.#queries.some) {
+      this.#queries.tell(query);
+    }
+    for (const limit of this.#limits) {
+      if (scope.took >= limit.us && !scope.passed.has(limit)) {
+        scope.passed.add(limit);
+        limit.fn.tell(scopeReport(scope.report()));
+      }
+    }
+  }
+
+  #secondOver(): void {
+    this.#sums.addPools(this.#pools);
+    const now = performance.now();
+    for (const pool of this.#pools) {
+      const window = pool.takeWindow(now);
+      if (window !== undefined && window.p95 >= this.#options.poolWait * 1000) {
+        this.#found(poolFinding(pool.name, window.p95, window.count, pool.counts?.options?.max));
+      }
+    }
+  }
+
+  #slow(query: OpenQuery, sql: string, values: readonly unknown[]): void {
+    const limit = this.#options.slow.of(query.entity, query.shape.id);
+    this.#foundIn(query.owner, slowFinding(query, limit));
+    const took = (query.answeredAt - query.begunAt) * 1000;
+    // What has waited for a connection only is not mended by a plan.
+    if (this.#plans !== undefined && query.error === undefined && took - query.wait >= limit) {
+      this.#plans.consider({ shape: query.shape, sql, values, took, slow: true });
+    }
+  }
+
+  #noticed(message: string): void {
+    if (this.#plans === undefined || !message.includes('Query Text')) {
+      return;
+    }
+    try {
+      const text = queryTextOf(message);
+      if (text !== undefined) {
+        this.#plans.notice(message, { shape: this.#shapes.of(text), took: 0 });
+      }
+    } catch {
+      this.#failures++;
+    }
+  }
+
+  #outgoing(sql: string, hasComment: boolean, isControl: boolean): string {
+    if (this.#comments === undefined || isControl) {
+      return sql;
+    }
+    return commented(sql, hasComment, this.#comments.for(this.#recorder.context?.tags), this.#options.comments.prepend);
+  }
+
+  #foundIn(scope: OpenScope | undefined, finding: Finding): void {
+    if (this.#found({ ...finding, scope: scope?.name }) !== undefined) {
+      scope?.found(finding);
+    }
+  }
+
+  #found(finding: Finding): CountedFinding | undefined {
+    const counted = this.#findings.add(finding);
+    if (counted !== undefined && this.#events.finding.some) {
+      this.#events.finding.tell(findingReport(counted));
+    }
+    return counted;
+  }
+
+  #scopeEnded(scope: OpenScope): void {
+    const report = scope.report();
+    if (report.queries === 0 && report.findings.length === 0 && report.kind !== 'request' && report.kind !== 'job') {
+      return;
+    }
+    this.#sums.scopes++;
+    const told = report.findings.filter(finding => this.#findings.isTold(finding.id));
+    for (const finding of told) {
+      if (scope.analysis?.findings().some(({ id }) => id === finding.id) === true) {
+        this.#found(finding);
+      }
+    }
+    const shownScope = { ...report, findings: told };
+    this.#scopeLog.add(shownScope);
+    if (this.#events.scope.some) {
+      this.#events.scope.tell(scopeReport(shownScope));
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#scopes.endAll();
+    this.#neighbours.close();
+    this.#detach?.();
+    this.#detach = undefined;
+    await this.#plans?.close();
+  }
+}
+
+/** The hot path on nothing, for its cost. */
+function recordNothing(): () => void {
+  const shapes = new Shapes();
+  const scopes = new Scopes(
+    () => undefined,
+    () => undefined,
+  );
+  const sums = new Sums();
+  const lease = new Lease(new PoolStats('none', 'primary'));
+  const recorder = new Recorder({
+    scopes,
+    shapes,
+    parameters: new ParameterDescriber('types'),
+    secretsOf: () => () => false,
+    slowFrom: () => Number.POSITIVE_INFINITY,
+    capture: (): CallSite | undefined => undefined,
+    sample: 0,
+    idleInTransaction: Number.POSITIVE_INFINITY,
+    longTransaction: Number.POSITIVE_INFINITY,
+    slow: () => undefined,
+    idled: () => undefined,
+    lasted: () => undefined,
+    ended: query => void sums.add(query),
+    found: () => undefined,
+  });
+  return recorder.rehearsal(lease);
+}
+
+function queryTextOf(message: string): string | undefined {
+  const quoted = /"Query Text":\s*("(?:[^"\\]|\\.)*")/.exec(message)?.[1];
+  return quoted === undefined ? undefined : (JSON.parse(quoted) as string);
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
+}
+
+function checkedFunction<T>(call: string, fn: T): T {
+  if (typeof fn !== 'function') {
+    throw new QueryTimingError('ARGUMENT', `${call} takes a function, but got: ${shown(fn)}. Write () => ….`);
+  }
+  return fn;
+}
+
+function checkedScope(scope: ScopeOptions): ScopeOptions {
+  const { name, kind } = (scope ?? {}) as Partial<ScopeOptions>;
+  if (typeof name !== 'string' || (kind !== undefined && kind !== 'request' && kind !== 'job')) {
+    throw new QueryTimingError(
+      'ARGUMENT',
+      `run(scope, fn) takes a name, or { name, kind: 'request' | 'job', tags }, but got: ${shown(scope)}. Give it a name.`,
+    );
+  }
+  return scope.tags === undefined ? scope : { ...scope, tags: checkedTags(scope.tags) };
+}
+
+function checkedTags(tags: unknown): Readonly<Record<string, string>> {
+  if (typeof tags !== 'object' || tags === null || !Object.values(tags).every(value => typeof value === 'string')) {
+    throw new QueryTimingError(
+      'ARGUMENT',
+      `tags are an object of texts, but got: ${shown(tags)}. Write { route: '/books/:id' }.`,
+    );
+  }
+  return tags as Readonly<Record<string, string>>;
+}

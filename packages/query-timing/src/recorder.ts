@@ -1,0 +1,348 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { tracingChannel } from 'node:diagnostics_channel';
+import type { CallSite } from './call-site.ts';
+import { Context } from './context.ts';
+import { errorClass } from './error-class.ts';
+import type { Lease } from './lease.ts';
+import type { Finding } from './finding.ts';
+import { type LogContext, OpenQuery, type QueryEnds } from './open-query.ts';
+import type { OpenScope } from './open-scope.ts';
+import { Operation } from './operation.ts';
+import type { ParameterDescriber } from './parameters.ts';
+import type { PoolStats } from './pool-stats.ts';
+import type { Scopes } from './scopes.ts';
+import { Shapes, type ShapeText } from './shapes.ts';
+
+type Rows = readonly Readonly<Record<string, unknown>>[];
+
+/** What the recorder asks of the rest. */
+export interface RecorderHost {
+  readonly scopes: Scopes;
+  readonly shapes: Shapes;
+  readonly parameters: ParameterDescriber;
+  /** Whether a parameter stands beside a column that is not to be shown. */
+  secretsOf(sql: string): (index: number) => boolean;
+  /** From when on it is slow, in µs. */
+  slowFrom(query: OpenQuery): number;
+  /** The place that has called; `undefined` where nobody wants to know. */
+  capture(): CallSite | undefined;
+  /** One query in so many is located whatever it is; 0: none. */
+  readonly sample: number;
+  /** A query that is slow, with its text as it was sent. */
+  slow(query: OpenQuery, sql: string, values: readonly unknown[]): void;
+  /** A transaction has waited, or has lasted. */
+  idled(lease: Lease, query: OpenQuery, ms: number): void;
+  lasted(lease: Lease, query: OpenQuery, ms: number): void;
+  readonly idleInTransaction: number;
+  readonly longTransaction: number;
+  /** A query is over: what else is to be told. */
+  ended(query: OpenQuery, scope: OpenScope): void;
+  found(scope: OpenScope, finding: Finding): void;
+}
+
+const NONE: readonly never[] = [];
+/** Calls that make entities of the rows that they read. */
+const MAKES_ENTITIES: ReadonlySet<string> = new Set(['find', 'findOne']);
+
+/**
+ * Follows each query from where MikroORM hands it to its connection to where its caller has what it asked for. Everything
+ * that is done for each query is here and in what it calls: it has to be cheap, and must never throw.
+ */
+export class Recorder implements QueryEnds {
+  readonly #host: RecorderHost;
+  readonly #storage = new AsyncLocalStorage<Context>();
+  readonly #channel = tracingChannel<unknown, OpenQuery>('mikrokit:query');
+  #nextQuery = 1;
+  #nextOperation = 1;
+  #nextTransaction = 1;
+
+  constructor(host: RecorderHost) {
+    this.#host = host;
+  }
+
+  get context(): Context | undefined {
+    return this.#storage.getStore();
+  }
+
+  get transactions(): number {
+    return this.#nextTransaction - 1;
+  }
+
+  /** Runs `fn` with another scope, other tags, or quiet. */
+  runIn<T>(change: Partial<Pick<Context, 'scope' | 'tags' | 'quiet'>>, fn: () => T): T {
+    const outer = this.#storage.getStore();
+    const scope = change.scope ?? outer?.scope;
+    const context = new Context(
+      scope,
+      // A scope of its own is not part of the call that it was begun in.
+      change.scope === undefined ? outer?.operation : undefined,
+      change.tags === undefined ? outer?.tags : { ...outer?.tags, ...change.tags },
+      change.quiet ?? outer?.quiet ?? false,
+      undefined,
+    );
+    return this.#storage.run(context, fn);
+  }
+
+  /** Runs a call of the EntityManager. */
+  operation<T>(name: string, entity: string | undefined, fork: number, call: () => T): T {
+    const outer = this.#storage.getStore();
+    const operation = new Operation(this.#nextOperation++, name, entity, fork, outer?.operation);
+    const context = new Context(outer?.scope, operation, outer?.tags, outer?.quiet ?? false, undefined);
+    return this.#storage.run(context, call);
+  }
+
+  /** The same for one that makes entities: the time that takes is its last query's. */
+  async hydrating<T>(name: string, entity: string | undefined, fork: number, call: () => Promise<T>): Promise<T> {
+    const outer = this.#storage.getStore();
+    const operation = new Operation(this.#nextOperation++, name, entity, fork, outer?.operation);
+    const context = new Context(outer?.scope, operation, outer?.tags, outer?.quiet ?? false, undefined);
+    try {
+      // With `await`: the stack of a query that is over is to lead here and on.
+      return await this.#storage.run(context, call);
+    } finally {
+      operation.hydrated();
+    }
+  }
+
+  /** MikroORM hands a query to its connection: `send` makes it send it. */
+  handedOver<T>(sql: string, log: LogContext | undefined, send: () => Promise<T>): Promise<T> {
+    const outer = this.#storage.getStore();
+    const query = this.#open(this.#host.shapes.of(log?.query ?? sql), outer);
+    query.logContext = log;
+    query.label = log?.label;
+    query.fork = log?.id ?? query.fork;
+    query.operation ??= log?.id === undefined ? 'execute' : 'qb';
+    const context = new Context(outer?.scope, outer?.operation, outer?.tags, outer?.quiet ?? false, query);
+    query.context = context;
+    const sent = this.#storage.run(context, send);
+    if (!makesEntities(outer)) {
+      const end = (): void => query.end();
+      sent.then(end, end);
+    }
+    return sent;
+  }
+
+  /** A statement is about to be written to a physical connection. */
+  begin(lease: Lease, sql: string): OpenQuery {
+    const context = this.#storage.getStore();
+    const handed = context?.query;
+    let query: OpenQuery;
+    if (handed !== undefined && handed.sentAt === 0 && becomes(handed, sql)) {
+      query = handed;
+    } else if (handed !== undefined && becomes(handed, sql)) {
+      // It failed, and is sent once more.
+      query = this.#open(handed.shape, context);
+      query.logContext = handed.logContext;
+      query.label = handed.label;
+      query.fork = handed.fork;
+      query.operation = handed.operation;
+      context!.query = query;
+    } else {
+      query = this.#open(this.#host.shapes.of(sql), context);
+      query.operation ??= query.shape.kind === 'transaction' ? undefined : 'kysely';
+    }
+    const now = performance.now();
+    query.wait = (now - query.begunAt) * 1000;
+    query.role = lease.pool.role;
+    query.node = query.node ?? query.logContext?.connection?.name ?? lease.pool.name;
+    this.#noteTransaction(lease, query, now);
+    const channel = this.#channel.start;
+    if (channel.hasSubscribers) {
+      channel.publish(query);
+    }
+    query.sentAt = performance.now();
+    return query;
+  }
+
+  /** It is written. */
+  written(query: OpenQuery): void {
+    query.send = (performance.now() - query.sentAt) * 1000;
+    const channel = this.#channel.end;
+    if (channel.hasSubscribers) {
+      channel.publish(query);
+    }
+  }
+
+  answered(
+    lease: Lease,
+    query: OpenQuery,
+    sql: string,
+    values: readonly unknown[],
+    rows: Rows,
+    affected: bigint | undefined,
+  ): void {
+    query.rows = affected === undefined ? rows.length : Number(affected);
+    this.#settle(lease, query, sql, values, rows);
+  }
+
+  /** A stream has come to its end, or its reader has gone. */
+  streamed(lease: Lease, query: OpenQuery, sql: string, values: readonly unknown[], rows: number): void {
+    query.rows = rows;
+    this.#settle(lease, query, sql, values, NONE);
+  }
+
+  failed(lease: Lease, query: OpenQuery, sql: string, values: readonly unknown[], error: unknown): void {
+    query.error = errorClass(error);
+    this.#settle(lease, query, sql, values, NONE);
+  }
+
+  /** There was no connection for what was handed over. */
+  refused(pool: PoolStats, error: unknown): void {
+    const query = this.#storage.getStore()?.query;
+    if (query === undefined || query.sentAt !== 0) {
+      return;
+    }
+    const now = performance.now();
+    query.sentAt = now;
+    query.answeredAt = now;
+    query.wait = (now - query.begunAt) * 1000;
+    query.error = errorClass(error);
+    query.role = pool.role;
+    query.node = pool.name;
+    this.#place(query);
+  }
+
+  /** All that is done for a query, without a database. @returns does it once */
+  rehearsal(lease: Lease): () => void {
+    const sql = 'select "b0".* from "book" as "b0" where "b0"."id" = ? limit ?';
+    const rows = [{ id: 1, title: 'x' }];
+    return () => {
+      const query = this.#open(this.#host.shapes.of(sql), undefined);
+      this.#storage.run(new Context(undefined, undefined, undefined, false, query), () => {
+        this.written(this.begin(lease, sql));
+        this.answered(lease, query, sql, rows, rows, undefined);
+      });
+      query.end();
+    };
+  }
+
+  /** Implements {@link QueryEnds}. */
+  ended(query: OpenQuery): void {
+    const scope = query.owner ?? this.#place(query);
+    if (query.site === undefined && query.took >= this.#host.slowFrom(query)) {
+      query.site = this.#host.capture();
+    }
+    query.shape.entry.add(query);
+    scope.add(query);
+    this.#host.ended(query, scope);
+    const { asyncStart, asyncEnd, error } = this.#channel;
+    if (query.error !== undefined && error.hasSubscribers) {
+      error.publish(query);
+    }
+    if (asyncStart.hasSubscribers) {
+      asyncStart.publish(query);
+    }
+    if (asyncEnd.hasSubscribers) {
+      asyncEnd.publish(query);
+    }
+  }
+
+  #open(shape: ShapeText, context: Context | undefined): OpenQuery {
+    return new OpenQuery(this.#nextQuery++, shape, performance.now(), context, this);
+  }
+
+  #place(query: OpenQuery): OpenScope {
+    const scope = query.context?.scope ?? this.#host.scopes.of(query.fork);
+    query.owner = scope;
+    query.scope = scope.id;
+    return scope;
+  }
+
+  #settle(lease: Lease, query: OpenQuery, sql: string, values: readonly unknown[], rows: Rows): void {
+    const host = this.#host;
+    const now = performance.now();
+    query.answeredAt = now;
+    query.database = (now - query.sentAt) * 1000 - query.send;
+    lease.quietSince = now;
+    const { context, logContext, shape } = query;
+    const scope = this.#place(query);
+    lease.scope = scope;
+    lease.summary = shape.summary;
+    const given = logContext?.params ?? values;
+    const analysis = context?.quiet === true || shape.kind === 'transaction' ? undefined : scope.analysis;
+    const isSlow = (now - query.begunAt) * 1000 >= host.slowFrom(query);
+    if (
+      isSlow ||
+      analysis?.wantsSite(shape, rows.length) === true ||
+      (host.sample > 0 && query.id % host.sample === 0)
+    ) {
+      query.site = host.capture();
+      lease.site = query.site;
+    }
+    if (host.parameters.isOn && given.length > 0) {
+      query.parameters = host.parameters.describe(given, () => host.secretsOf(logContext?.query ?? sql));
+    }
+    query.cache = context?.operation?.cache;
+    if (analysis !== undefined) {
+      const { took } = query;
+      query.took = (now - query.begunAt) * 1000;
+      const finding = analysis.add({
+        record: query,
+        sql: logContext?.query ?? sql,
+        parameters: given,
+        rows,
+        operation: context?.operation,
+      });
+      query.took = took;
+      if (finding !== undefined) {
+        host.found(scope, finding);
+      }
+    }
+    if (isSlow) {
+      host.slow(query, sql, values);
+    }
+    if (makesEntities(context) && logContext !== undefined) {
+      context!.operation!.hydrates(query);
+    } else if (logContext === undefined) {
+      query.end();
+    }
+  }
+
+  #noteTransaction(lease: Lease, query: OpenQuery, now: number): void {
+    const { kind, text } = query.shape;
+    if (lease.transaction !== undefined) {
+      query.transaction = lease.transaction;
+      lease.statements++;
+      const idle = now - lease.quietSince;
+      if (lease.quietSince > 0 && idle >= this.#host.idleInTransaction) {
+        query.site ??= this.#host.capture();
+        this.#place(query);
+        this.#host.idled(lease, query, idle);
+      }
+    }
+    if (kind !== 'transaction') {
+      return;
+    }
+    const verb = /^\w+/.exec(text)?.[0]?.toLowerCase() ?? '';
+    query.operation = verb === 'start' ? 'begin' : verb === 'end' ? 'commit' : verb;
+    if (verb === 'begin' || verb === 'start') {
+      lease.transaction = this.#nextTransaction++;
+      lease.transactionAt = now;
+      lease.statements = 0;
+      query.transaction = lease.transaction;
+    } else if (ENDS.has(verb) && !/^rollback\b.*\bto\b/i.test(text)) {
+      const lasted = now - lease.transactionAt;
+      if (lease.transaction !== undefined && lasted >= this.#host.longTransaction) {
+        query.site ??= this.#host.capture();
+        this.#place(query);
+        this.#host.lasted(lease, query, lasted);
+      }
+      lease.transaction = undefined;
+    }
+  }
+}
+
+const ENDS: ReadonlySet<string> = new Set(['commit', 'rollback', 'end', 'abort']);
+
+/**
+ * Whether a statement is what a query that was handed over has become: what others add comes after it. What is not may be a
+ * question of another extension, asked in its name.
+ */
+function becomes({ logContext }: OpenQuery, sql: string): boolean {
+  const formatted = logContext?.formatted;
+  return formatted !== undefined && (sql === formatted || sql.startsWith(formatted));
+}
+
+function makesEntities(context: Context | undefined): boolean {
+  return context?.operation !== undefined && MAKES_ENTITIES.has(context.operation.name);
+}

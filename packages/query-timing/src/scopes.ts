@@ -1,0 +1,103 @@
+import type { ScopeAnalysis } from './findings/scope-analysis.ts';
+import { OpenScope } from './open-scope.ts';
+import type { ScopeKind } from './scope.ts';
+
+/** A fork that was not heard of for so long is over, in ms: forks have no end of their own. */
+const IDLE = 1_000;
+const MOST_FORKS = 1_000;
+
+/** Makes scopes, and ends those of forks. */
+export class Scopes {
+  readonly #forks = new Map<number, OpenScope>();
+  readonly #analyse: () => ScopeAnalysis | undefined;
+  readonly #ended: (scope: OpenScope) => void;
+  #process: OpenScope | undefined;
+  #next = 1;
+  #sweep: NodeJS.Timeout | undefined;
+
+  /**
+   * @param analyse what looks for repeats in a new one
+   * @param ended told of each that is over
+   */
+  constructor(analyse: () => ScopeAnalysis | undefined, ended: (scope: OpenScope) => void) {
+    this.#analyse = analyse;
+    this.#ended = ended;
+  }
+
+  get opened(): number {
+    return this.#next - 1;
+  }
+
+  /** One that is ended by {@link end}. */
+  open(kind: ScopeKind, name: string, tags?: Readonly<Record<string, string>>): OpenScope {
+    return new OpenScope(this.#next++, kind, name, tags, this.#analyse());
+  }
+
+  /** Of a query outside of any that was opened: that of its fork, else of the process. */
+  of(fork: number | undefined): OpenScope {
+    const now = performance.now();
+    let scope = fork === undefined ? this.#process : this.#forks.get(fork);
+    if (scope === undefined) {
+      scope = fork === undefined ? this.open('process', 'process') : this.open('fork', `fork ${fork}`);
+      if (fork === undefined) {
+        this.#process = scope;
+      } else {
+        if (this.#forks.size >= MOST_FORKS) {
+          this.#endIdle(Number.POSITIVE_INFINITY);
+        }
+        this.#forks.set(fork, scope);
+      }
+      // Not for each query: one that comes later finds the timer there.
+      this.#sweep ??= setTimeout(() => this.#sweepForks(), IDLE).unref();
+    }
+    scope.lastAt = now;
+    return scope;
+  }
+
+  end(scope: OpenScope): void {
+    scope.end();
+    this.#ended(scope);
+  }
+
+  /** Ends those that no one else ends. */
+  endAll(): void {
+    clearTimeout(this.#sweep);
+    this.#sweep = undefined;
+    this.#endIdle(Number.POSITIVE_INFINITY);
+  }
+
+  /** Those that run outside of what was opened. */
+  running(): readonly OpenScope[] {
+    return [...this.#forks.values(), ...(this.#process === undefined ? [] : [this.#process])];
+  }
+
+  /** Forgets them without telling. */
+  clear(): void {
+    clearTimeout(this.#sweep);
+    this.#sweep = undefined;
+    this.#forks.clear();
+    this.#process = undefined;
+  }
+
+  #sweepForks(): void {
+    this.#sweep = undefined;
+    this.#endIdle(performance.now() - IDLE);
+    if (this.#forks.size > 0 || this.#process !== undefined) {
+      this.#sweep = setTimeout(() => this.#sweepForks(), IDLE).unref();
+    }
+  }
+
+  #endIdle(since: number): void {
+    for (const [fork, scope] of this.#forks) {
+      if (scope.lastAt <= since) {
+        this.#forks.delete(fork);
+        this.end(scope);
+      }
+    }
+    if (this.#process !== undefined && this.#process.lastAt <= since) {
+      const scope = this.#process;
+      this.#process = undefined;
+      this.end(scope);
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import type { MikroORM } from '@mikro-orm/core';
+import type { Model } from './model.ts';
+import { QueryTimingError } from './errors.ts';
+import { defaultEntityManager, timedEntityManager } from './seam/entity-manager.ts';
+import { OrmModel } from './seam/model.ts';
+import { sideConnections } from './seam/side-connection.ts';
+import { listening, type Sending, timeConnection, type TimedConnection } from './seam/timed-connection.ts';
+import type { OpenSideConnection } from './side-connection.ts';
+
+/*
+ * Only this file and those of seam/ touch MikroORM beyond its documented public API. What they rely on, all of 7.2:
+ *
+ * - `driver.connection` and `driver.replicas` are the connections that everything is sent on; see `seam/timed-connection.ts`;
+ * - `config.get('entityManager')` is the class that EntityManagers are made of; see `seam/entity-manager.ts`;
+ * - `driver.close()` is what ends an ORM.
+ *
+ * `test/query-timing/seam.test.ts` checks each and names the MikroORM version when one has moved.
+ */
+
+interface Driver {
+  connection: TimedConnection;
+  replicas: TimedConnection[];
+  close(force?: boolean): Promise<void>;
+}
+
+/** What the extension does with an ORM. */
+export interface Takeover extends Sending {
+  close(): Promise<void>;
+}
+
+/** The seam of one ORM. */
+export class Seam {
+  readonly model: Model & { isSecretName(column: string): boolean };
+  readonly openSide: OpenSideConnection;
+  readonly #orm: MikroORM;
+  readonly #driver: Driver;
+
+  constructor(orm: MikroORM, secretColumns: readonly (string | RegExp)[]) {
+    this.#orm = orm;
+    this.#driver = orm.driver as unknown as Driver;
+    this.model = new OrmModel(orm, secretColumns);
+    this.openSide = sideConnections(() => this.#driver.connection.getNativeClient());
+  }
+
+  /** To be called once, from `register(orm)`, before `orm.em` exists. */
+  install(takeover: Takeover): void {
+    const driver = this.#driver;
+    const timed = new WeakSet<TimedConnection>();
+    const { config } = this.#orm;
+    config.set('driverOptions', listening(config.get('driverOptions'), takeover.notice) as never);
+    const time = (connection: TimedConnection, role: 'primary' | 'replica'): void => {
+      if (timed.has(connection)) {
+        return;
+      }
+      timed.add(connection);
+      const { options } = connection;
+      if (options.driverOptions !== undefined) {
+        options.driverOptions = listening(options.driverOptions, takeover.notice);
+      }
+      const cannot = timeConnection(connection, role, takeover);
+      if (cannot !== undefined) {
+        throw new QueryTimingError(
+          'UNSUPPORTED',
+          `queryTiming() has to see every query, but got: ${cannot}. Give MikroORM its dialect, or a function that makes it, instead.`,
+        );
+      }
+    };
+    time(driver.connection, 'primary');
+    driver.replicas.forEach(replica => time(replica, 'replica'));
+    // Another extension may put its own connections there, before or after this one.
+    let replicas = driver.replicas;
+    Object.defineProperty(driver, 'replicas', {
+      get: () => replicas,
+      set: (connections: TimedConnection[]) => {
+        connections.forEach(connection => time(connection, 'replica'));
+        replicas = connections;
+      },
+      configurable: true,
+      enumerable: true,
+    });
+
+    const Base = (config.get('entityManager') ?? defaultEntityManager(this.#orm)) as never;
+    config.set('entityManager', timedEntityManager(Base, takeover.recorder) as never);
+
+    const close = driver.close.bind(driver);
+    driver.close = async force => {
+      await takeover.close();
+      await close(force);
+    };
+  }
+}

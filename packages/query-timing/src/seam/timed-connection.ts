@@ -1,0 +1,255 @@
+import { Lease } from '../lease.ts';
+import type { LogContext } from '../open-query.ts';
+import { type PoolCounts, PoolStats } from '../pool-stats.ts';
+import type { Recorder } from '../recorder.ts';
+
+/** A statement as Kysely hands it to a connection. */
+interface Compiled {
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+}
+
+interface Result {
+  readonly rows: Record<string, unknown>[];
+  readonly numAffectedRows?: bigint | undefined;
+}
+
+/** A physical connection: all that is sent passes its `executeQuery` or `streamQuery`, `begin` and `commit` included. */
+interface PhysicalConnection {
+  executeQuery(compiled: Compiled, ...rest: unknown[]): Promise<Result>;
+  streamQuery(compiled: Compiled, ...rest: unknown[]): AsyncIterableIterator<Result>;
+}
+
+interface KyselyDriver {
+  acquireConnection(...args: unknown[]): Promise<PhysicalConnection>;
+  releaseConnection(connection: PhysicalConnection, ...args: unknown[]): Promise<void>;
+}
+
+interface Dialect {
+  createDriver(): KyselyDriver;
+}
+
+/** A pool of pg, as far as its clients are listened to. */
+interface Pool {
+  on(event: 'connect', listener: (client: Client) => void): unknown;
+}
+
+interface Client {
+  on(event: 'notice', listener: (notice: { readonly message?: string }) => void): unknown;
+}
+
+/** A MikroORM connection, as far as it is overridden here. */
+export interface TimedConnection {
+  executeQuery(query: string, send: () => Promise<unknown>, context?: LogContext, ...rest: unknown[]): Promise<unknown>;
+  createKysely(): unknown;
+  createKyselyDialect(...args: unknown[]): Dialect | Promise<Dialect>;
+  getNativeClient(): Promise<unknown>;
+  readonly options: { driverOptions?: unknown; name?: string | undefined; host?: string; port?: number };
+  readonly config: { get(name: 'driverOptions'): unknown };
+}
+
+/** What is done with what is sent, beside timing it. */
+export interface Sending {
+  readonly recorder: Recorder;
+  /** The text to be sent for a statement: with a comment. */
+  outgoing(sql: string, hasComment: boolean, isControl: boolean): string;
+  /** A physical connection that was not seen before. */
+  opened(lease: Lease, query: (sql: string) => Promise<unknown>): Promise<void> | undefined;
+  pool(pool: PoolStats): void;
+  /** A connection was given back. @param wait for it, and @param use of it, in µs */
+  released(pool: string, wait: number, use: number): void;
+  /** The pool of the driver. */
+  native(pool: object): void;
+  /** What a server says beside its answers. */
+  notice(message: string): void;
+}
+
+/**
+ * Times all that goes through a MikroORM connection: its own statements, raw SQL, transactions, streams, and Kysely's, of
+ * which MikroORM itself knows nothing. To be called before its first use; a reconnect keeps it.
+ *
+ * Relies on `executeQuery(query, send, context)` being where MikroORM hands over each of its own statements, `context`
+ * having `query`, `params`, `formatted` and `id`; on `createKysely()` being called for each connect and `createKyselyDialect()`
+ * making the dialect, or `driverOptions` being one; and on Kysely's `Driver.acquireConnection()` giving out the objects that
+ * statements run on.
+ * @returns what cannot be timed, if it is so
+ */
+export function timeConnection(
+  connection: TimedConnection,
+  role: 'primary' | 'replica',
+  sending: Sending,
+): 'a Kysely instance in driverOptions' | undefined {
+  const { recorder } = sending;
+  const pool = new PoolStats(nameOf(connection, role), role);
+  sending.pool(pool);
+  const executeQuery = connection.executeQuery.bind(connection);
+  connection.executeQuery = (query, send, context, ...rest) =>
+    recorder.handedOver(query, context, () => executeQuery(query, send, context, ...rest));
+
+  const create = connection.createKyselyDialect.bind(connection);
+  const timed = (dialect: Dialect): Dialect => timeDialect(dialect, connection, pool, sending);
+  connection.createKyselyDialect = (...args) => {
+    const dialect = create(...args);
+    return dialect instanceof Promise ? dialect.then(timed) : timed(dialect);
+  };
+  const given = connection.options.driverOptions ?? connection.config.get('driverOptions');
+  if (isKysely(given)) {
+    return 'a Kysely instance in driverOptions';
+  }
+  if (typeof given === 'function' || isDialect(given)) {
+    const createKysely = connection.createKysely.bind(connection);
+    connection.createKysely = () => {
+      // Anew each time: a connection that is closed forgets its options.
+      connection.options.driverOptions = () => {
+        const made: unknown = typeof given === 'function' ? (given as () => unknown)() : given;
+        return isDialect(made) ? timed(made) : made;
+      };
+      return createKysely();
+    };
+  }
+  return undefined;
+}
+
+/** `driverOptions` whose pools tell of notices, whoever makes them (MikroORM's public `onPoolCreated`). */
+export function listening(given: unknown, notice: (message: string) => void): unknown {
+  if (typeof given !== 'object' || given === null || isDialect(given) || isKysely(given)) {
+    return given;
+  }
+  const { onPoolCreated } = given as { onPoolCreated?: (pool: Pool) => unknown };
+  return {
+    ...given,
+    onPoolCreated(pool: Pool): unknown {
+      pool.on('connect', client => void client.on('notice', ({ message }) => notice(message ?? '')));
+      return onPoolCreated?.(pool);
+    },
+  };
+}
+
+function nameOf({ options }: TimedConnection, role: string): string {
+  return options.name ?? (options.host === undefined ? role : `${options.host}:${options.port ?? 5432}`);
+}
+
+function isDialect(value: unknown): value is Dialect {
+  return typeof value === 'object' && value !== null && 'createDriver' in value;
+}
+
+function isKysely(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'getExecutor' in value;
+}
+
+function timeDialect(dialect: Dialect, connection: TimedConnection, pool: PoolStats, sending: Sending): Dialect {
+  const { recorder } = sending;
+  const leases = new WeakMap<PhysicalConnection, Lease>();
+  const createDriver = dialect.createDriver.bind(dialect);
+  dialect.createDriver = () => {
+    const driver = createDriver();
+    const acquire = driver.acquireConnection.bind(driver);
+    const release = driver.releaseConnection.bind(driver);
+    let isFirst = true;
+    driver.acquireConnection = async (...args) => {
+      const asked = performance.now();
+      pool.asked();
+      let physical: PhysicalConnection;
+      try {
+        physical = await acquire(...args);
+      } catch (error) {
+        pool.refused(/timeout/i.test(String((error as Error | undefined)?.message)));
+        recorder.refused(pool, error);
+        throw error;
+      }
+      let lease = leases.get(physical);
+      const isNew = lease === undefined;
+      if (lease === undefined) {
+        lease = new Lease(pool);
+        leases.set(physical, lease);
+        pool.created++;
+      }
+      const now = performance.now();
+      pool.given(lease, now, now - asked);
+      if (isFirst) {
+        isFirst = false;
+        void learn(connection, pool, sending);
+      }
+      if (isNew) {
+        const execute = physical.executeQuery.bind(physical);
+        timePhysical(physical, lease, sending);
+        // Before it is given out: what is set up is set up for its first statement, too.
+        await sending.opened(lease, sql => execute({ sql, parameters: [] }));
+      }
+      return physical;
+    };
+    driver.releaseConnection = (physical, ...args) => {
+      const lease = leases.get(physical);
+      if (lease !== undefined && lease.acquiredAt > 0) {
+        const now = performance.now();
+        sending.released(pool.name, lease.waited * 1000, (now - lease.acquiredAt) * 1000);
+        pool.takenBack(lease, now);
+      }
+      return release(physical, ...args);
+    };
+    return driver;
+  };
+  return dialect;
+}
+
+/** What the pool tells of itself: not there for a dialect of the user's own. */
+async function learn(connection: TimedConnection, pool: PoolStats, sending: Sending): Promise<void> {
+  try {
+    const native = (await connection.getNativeClient()) as Partial<PoolCounts> | undefined;
+    if (typeof native?.totalCount === 'number') {
+      pool.counts = native as PoolCounts;
+      sending.native(native);
+    }
+    pool.name = nameOf(connection, pool.role);
+  } catch {
+    // Nothing is known then, and nothing is missing but the number of idle connections.
+  }
+}
+
+function timePhysical(physical: PhysicalConnection, lease: Lease, { recorder, outgoing }: Sending): void {
+  const execute = physical.executeQuery.bind(physical);
+  const stream = physical.streamQuery.bind(physical);
+
+  physical.executeQuery = async (compiled, ...rest) => {
+    const { sql, parameters } = compiled;
+    const query = recorder.begin(lease, sql);
+    const { shape } = query;
+    const text = outgoing(sql, shape.hasComment, shape.kind === 'transaction');
+    const sent = execute(text === sql ? compiled : { ...compiled, sql: text }, ...rest);
+    recorder.written(query);
+    let result: Result;
+    try {
+      result = await sent;
+    } catch (error) {
+      recorder.failed(lease, query, sql, parameters, error);
+      throw error;
+    }
+    recorder.answered(lease, query, sql, parameters, result.rows, result.numAffectedRows);
+    return result;
+  };
+
+  physical.streamQuery = async function* (compiled, ...rest) {
+    const { sql, parameters } = compiled;
+    const query = recorder.begin(lease, sql);
+    query.operation = 'stream';
+    const { shape } = query;
+    const text = outgoing(sql, shape.hasComment, false);
+    let rows = 0;
+    try {
+      const results = stream(text === sql ? compiled : { ...compiled, sql: text }, ...rest);
+      recorder.written(query);
+      for await (const result of results) {
+        rows += result.rows.length;
+        yield result;
+      }
+    } catch (error) {
+      recorder.failed(lease, query, sql, parameters, error);
+      throw error;
+    } finally {
+      // Also when its reader stops early.
+      if (!query.isAnswered) {
+        recorder.streamed(lease, query, sql, parameters, rows);
+      }
+    }
+  };
+}

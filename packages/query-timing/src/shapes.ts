@@ -1,0 +1,190 @@
+import { Histogram } from './histogram.ts';
+import type { QueryRecord } from './query-record.ts';
+import type { Shape } from './shape.ts';
+import { type Scan, scan, type StatementKind } from './sql/scan.ts';
+
+/** Most shapes that are told apart; what comes later is counted together. */
+export const MOST_SHAPES = 1_000;
+/** Most texts of each of the two generations that are recognised without being looked at. */
+const MOST_TEXTS = 1_000;
+/** Longer ones are scanned each time. */
+const LONGEST_TEXT = 16_384;
+const MOST_WORST = 3;
+
+/** What queries of one shape cost. */
+export class ShapeEntry implements Shape {
+  readonly id: string;
+  readonly text: string;
+  readonly kind: StatementKind;
+  readonly tables: readonly string[];
+  readonly summary: string;
+  readonly loneRead: boolean;
+  readonly hasComment: boolean;
+  readonly hasList: boolean;
+  entity: string | undefined = undefined;
+  operation: string | undefined = undefined;
+  calls = 0;
+  errors = 0;
+  rows = 0;
+  took = 0;
+  wait = 0;
+  send = 0;
+  database = 0;
+  after = 0;
+  readonly times: Histogram = new Histogram();
+  worst: readonly QueryRecord[] = [];
+  firstSeen = 0;
+  lastSeen = 0;
+
+  constructor(scanned: Scan) {
+    this.id = scanned.id;
+    this.text = scanned.text;
+    this.kind = scanned.kind;
+    this.tables = scanned.tables;
+    this.summary = scanned.summary;
+    this.loneRead = scanned.loneRead;
+    this.hasComment = scanned.hasComment;
+    this.hasList = scanned.hasList;
+  }
+
+  add(record: QueryRecord): void {
+    this.calls++;
+    this.took += record.took;
+    this.wait += record.wait;
+    this.send += record.send;
+    this.database += record.database;
+    this.after += record.after;
+    this.rows += record.rows ?? 0;
+    this.times.record(record.took);
+    this.lastSeen = record.start;
+    if (record.error !== undefined) {
+      this.errors++;
+    }
+    if (this.calls === 1) {
+      this.firstSeen = record.start;
+    }
+    this.entity ??= record.entity;
+    this.operation ??= record.operation;
+    const { worst } = this;
+    if (worst.length < MOST_WORST || record.took > worst[MOST_WORST - 1]!.took) {
+      this.worst = [...worst, record].toSorted((a, b) => b.took - a.took).slice(0, MOST_WORST);
+    }
+  }
+}
+
+/** What a text tells. Several texts of one shape may differ in whether there was a list, or a comment. */
+export class ShapeText implements Scan {
+  readonly id: string;
+  readonly text: string;
+  readonly kind: StatementKind;
+  readonly tables: readonly string[];
+  readonly summary: string;
+  readonly loneRead: boolean;
+  readonly hasComment: boolean;
+  readonly hasList: boolean;
+  // Private, so that a record can be written as JSON: the entry leads back to records.
+  readonly #entry: ShapeEntry;
+
+  constructor(scanned: Scan, entry: ShapeEntry) {
+    this.id = scanned.id;
+    this.text = entry.id === scanned.id ? entry.text : scanned.text;
+    this.kind = scanned.kind;
+    this.tables = entry.id === scanned.id ? entry.tables : scanned.tables;
+    this.summary = entry.id === scanned.id ? entry.summary : scanned.summary;
+    this.loneRead = scanned.loneRead;
+    this.hasComment = scanned.hasComment;
+    this.hasList = scanned.hasList;
+    this.#entry = entry;
+  }
+
+  /** Where it is counted. */
+  get entry(): ShapeEntry {
+    return this.#entry;
+  }
+}
+
+/** The shapes that were seen: by text for those that come again, by what the text says for the others. */
+export class Shapes implements Iterable<ShapeEntry> {
+  readonly #byId = new Map<string, ShapeEntry>();
+  // Two generations instead of a list of what was used when: a hit costs one look-up.
+  #texts = new Map<string, ShapeText>();
+  #older = new Map<string, ShapeText>();
+  #dropped = 0;
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** Queries that were counted under {@link OTHER} instead of a shape of their own. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  [Symbol.iterator](): IterableIterator<ShapeEntry> {
+    return this.#byId.values();
+  }
+
+  byId(id: string): ShapeEntry | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** What a text tells, and where it is counted. */
+  of(sql: string): ShapeText {
+    const known = this.#texts.get(sql);
+    if (known !== undefined) {
+      return known;
+    }
+    const text = this.#older.get(sql) ?? this.#scanned(sql);
+    if (sql.length <= LONGEST_TEXT) {
+      if (this.#texts.size >= MOST_TEXTS) {
+        this.#older = this.#texts;
+        this.#texts = new Map();
+      }
+      this.#texts.set(sql, text);
+    }
+    return text;
+  }
+
+  clear(): void {
+    this.#byId.clear();
+    this.#texts.clear();
+    this.#older.clear();
+    this.#dropped = 0;
+  }
+
+  #scanned(sql: string): ShapeText {
+    const scanned = scan(sql);
+    let entry = this.#byId.get(scanned.id);
+    if (entry === undefined) {
+      if (this.#byId.size >= MOST_SHAPES) {
+        this.#dropped++;
+        entry = this.#other();
+      } else {
+        entry = new ShapeEntry(scanned);
+        this.#byId.set(entry.id, entry);
+      }
+    }
+    return new ShapeText(scanned, entry);
+  }
+
+  #other(): ShapeEntry {
+    let other = this.#byId.get(OTHER);
+    if (other === undefined) {
+      other = new ShapeEntry({
+        id: OTHER,
+        text: `(more than ${MOST_SHAPES} shapes: the others together)`,
+        kind: 'other',
+        tables: [],
+        summary: OTHER,
+        loneRead: false,
+        hasComment: true,
+        hasList: false,
+      });
+      this.#byId.set(OTHER, other);
+    }
+    return other;
+  }
+}
+
+/** The shape under which the rest is counted when there are too many. */
+export const OTHER = '__other__';
