@@ -1,3 +1,5 @@
+import { shown } from '../checks.ts';
+import { OptionsError } from '../errors.ts';
 import { runFetchScope } from './fetch-scope.ts';
 import type { RequestTimingOptions } from './timing-options.ts';
 import { type RequestTiming, timingSettings } from './timing-settings.ts';
@@ -17,6 +19,12 @@ export function fetchTiming<Rest extends unknown[]>(
   options?: RequestTimingOptions<Request>,
 ): (request: Request, ...rest: Rest) => Promise<Response> {
   const settings = timingSettings('fetchTiming()', timing, options);
+  if (typeof handler !== 'function') {
+    throw new OptionsError(
+      'handler',
+      `fetchTiming(): handler is a function of the request, but got: ${shown(handler)}. Give it as the second argument.`,
+    );
+  }
   return (request, ...rest) =>
     runFetchScope<Request, Response>(
       timing,

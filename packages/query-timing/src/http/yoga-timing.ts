@@ -37,8 +37,9 @@ export interface YogaTiming {
  * in it, and is named after them (`query Books`; without a name, after its fields: `query { books }`). Within `nodeTiming()`,
  * `expressTiming()` or `fastifyTiming()` of the same timing it gives their scope that name.
  *
- * Trap: on Node.js the scope is over when the answer is finished or closed, of a subscription when the client leaves;
- * elsewhere when the answer is returned, and what a subscription, `@defer` and `@stream` query later is no part of it.
+ * On Node.js the scope is over when the answer is finished or closed, elsewhere when it is returned.
+ *
+ * Trap: what a subscription, `@defer` and `@stream` query after their answer has begun is no part of it.
  *
  * @throws {OptionsError}
  */
@@ -62,11 +63,16 @@ export function yogaTiming(timing: RequestTiming, options?: RequestTimingOptions
           settings,
           { request, response },
           request,
-          scope => {
-            if (scope !== undefined) {
-              running.set(request, naming(scope));
+          async scope => {
+            if (scope === undefined) {
+              return await requestHandler(request, context);
             }
-            return requestHandler(request, context);
+            running.set(request, naming(scope));
+            const answer = await requestHandler(request, context);
+            if (goesOn(answer)) {
+              scope.end();
+            }
+            return answer;
           },
           (answer, value) => withServerTiming(Made, answer, value),
         ),
@@ -75,6 +81,11 @@ export function yogaTiming(timing: RequestTiming, options?: RequestTimingOptions
     onExecute: tellName,
     onSubscribe: tellName,
   };
+}
+
+/** Whether more comes, maybe for hours, after what was executed for it: of `subscription`, `@defer` and `@stream`. */
+function goesOn({ headers }: Response): boolean {
+  return /^(text\/event-stream|multipart\/mixed)\b/.test(headers.get('content-type') ?? '');
 }
 
 /** All the operations of a request, each once. */

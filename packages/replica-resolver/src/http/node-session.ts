@@ -49,7 +49,8 @@ interface Emitter {
   emit(...args: never[]): boolean;
 }
 
-const RUN = Symbol('mikrokit.replica-resolver.run');
+/** Shared with the other packages that do this, so that the later one's context, which has the earlier ones', holds. */
+const RUN = Symbol.for('mikrokit.http.inside');
 
 /**
  * Node.js emits a request's events (its body's) and an answer's outside of what the listener had begun. Were a body's `end`
