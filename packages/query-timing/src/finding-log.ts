@@ -32,21 +32,26 @@ export class FindingLog {
     if (this.#known.has(finding.id)) {
       return undefined;
     }
+    const counted = this.counted(finding);
+    if (counted.occurrences === 1 && this.#all.size >= MOST) {
+      this.#dropLeast();
+    }
+    this.#all.set(finding.id, counted);
+    return counted;
+  }
+
+  /** As it would be if it were added now. */
+  counted(finding: Finding): CountedFinding {
     const now = Date.now();
     const before = this.#all.get(finding.id);
     // The costliest stands for all of them.
     const shown = before !== undefined && before.cost > finding.cost ? before : finding;
-    const counted: CountedFinding = {
+    return {
       ...shown,
       occurrences: (before?.occurrences ?? 0) + 1,
       firstSeen: before?.firstSeen ?? now,
       lastSeen: now,
     };
-    if (before === undefined && this.#all.size >= MOST) {
-      this.#dropLeast();
-    }
-    this.#all.set(finding.id, counted);
-    return counted;
   }
 
   /** The most costly first, by all that they have cost. */

@@ -21,6 +21,8 @@ export class Lease {
   site: CallSite | undefined = undefined;
   /** For it, in ms. */
   waited = 0;
+  /** Nothing was sent on it since it was given out. */
+  isFresh = false;
 
   constructor(pool: PoolStats) {
     this.pool = pool;
@@ -29,6 +31,7 @@ export class Lease {
   acquired(now: number, waited: number): void {
     this.acquiredAt = now;
     this.waited = waited;
+    this.isFresh = true;
     this.quietSince = 0;
     this.summary = '';
     this.scope = undefined;

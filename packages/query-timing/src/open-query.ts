@@ -1,5 +1,6 @@
 import type { CallSite } from './call-site.ts';
 import type { Context } from './context.ts';
+import type { Lease } from './lease.ts';
 import type { OpenScope } from './open-scope.ts';
 import type { QueryRecord } from './query-record.ts';
 import type { ShapeText } from './shapes.ts';
@@ -40,6 +41,15 @@ export class OpenQuery implements QueryRecord {
   owner: OpenScope | undefined = undefined;
   /** What MikroORM hands to its logger; set while it is open. */
   logContext: LogContext | undefined;
+  /** Set from its answer to its end. */
+  answer: Answer | undefined = undefined;
+  /** For how long its transaction did nothing before it, in ms, and after what. */
+  idled = 0;
+  before = '';
+  /** For how long the transaction that it has ended was open, in ms. */
+  lasted = 0;
+  /** The how manieth statement of its transaction it is. */
+  place = 0;
   /** In ms of `performance.now()`: when it began, was written, and answered. */
   begunAt: number;
   sentAt = 0;
@@ -61,6 +71,12 @@ export class OpenQuery implements QueryRecord {
     this.#ends = ends;
   }
 
+  /** @param at in ms of `performance.now()` */
+  beganAt(at: number): void {
+    this.begunAt = at;
+    this.start = performance.timeOrigin + at;
+  }
+
   get isAnswered(): boolean {
     return this.answeredAt !== 0;
   }
@@ -78,7 +94,19 @@ export class OpenQuery implements QueryRecord {
     this.context = undefined;
     this.logContext = undefined;
     this.owner = undefined;
+    this.answer = undefined;
   }
+}
+
+/** What came back, while it is looked at. */
+export interface Answer {
+  readonly lease: Lease;
+  /** As it was sent, and the values that were sent beside it. */
+  readonly sql: string;
+  readonly sent: readonly unknown[];
+  /** Of its placeholders. */
+  readonly values: readonly unknown[];
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
 }
 
 /** What MikroORM hands to its logger with a query, as far as it is used here. */

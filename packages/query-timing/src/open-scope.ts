@@ -37,6 +37,8 @@ export class OpenScope {
   #endedAt: number | undefined;
   /** The limits of `whenQueryingForLongerThan()` that it has passed. */
   readonly passed: Set<object> = new Set();
+  /** Ids of findings that were told of while it ran. */
+  readonly told: Set<string> = new Set();
 
   constructor(
     id: number,
@@ -73,6 +75,11 @@ export class OpenScope {
     if (this.#shapes.size < MOST_SHAPES) {
       this.#shapes.add(query.shape.id);
     }
+  }
+
+  /** Whether a finding of its report is one of repeats. */
+  isOfRepeats(id: string): boolean {
+    return !this.#findings.some(finding => finding.id === id);
   }
 
   /** Something beside its repeats was found in it. */

@@ -92,7 +92,7 @@ class Timing implements QueryTiming {
     };
     this.#findings = new FindingLog(options.baseline);
     this.#sites = new CallSites(fileURLToPath(new URL('.', import.meta.url)), options.callSites?.ignore ?? []);
-    this.#comments = options.comments.mode === 'off' ? undefined : new CommentTags(options.comments, { failed });
+    this.#comments = options.comments.mode === 'off' ? undefined : new CommentTags(options.comments, failed);
     this.#scopes = new Scopes(
       () =>
         options.nPlusOne === undefined || this.#facts === undefined
@@ -175,17 +175,7 @@ class Timing implements QueryTiming {
       throw error;
     }
     if (isThenable(returned)) {
-      const end = (): void => this.#scopes.end(opened);
-      return returned.then(
-        value => {
-          end();
-          return value;
-        },
-        (error: unknown) => {
-          end();
-          throw error;
-        },
-      ) as T;
+      return ending(returned, () => this.#scopes.end(opened)) as T;
     }
     this.#scopes.end(opened);
     return returned;
@@ -304,10 +294,10 @@ class Timing implements QueryTiming {
       idleInTransaction,
       longTransaction,
       slow: (query, sql, values) => this.#slow(query, sql, values),
-      idled: (lease, query, ms) => this.#foundIn(query.owner, idleFinding(lease, query, ms)),
-      lasted: (lease, query, ms) => this.#foundIn(query.owner, longFinding(lease, query, ms)),
+      idled: query => this.#foundIn(query.owner, idleFinding(query)),
+      lasted: query => this.#foundIn(query.owner, longFinding(query)),
       ended: (query, scope) => this.#ended(query, scope),
-      found: (_scope, finding) => void this.#found(finding),
+      found: (scope, finding) => this.#foundLive(scope, finding),
     };
   }
 
@@ -340,9 +330,9 @@ class Timing implements QueryTiming {
   #slow(query: OpenQuery, sql: string, values: readonly unknown[]): void {
     const limit = this.#options.slow.of(query.entity, query.shape.id);
     this.#foundIn(query.owner, slowFinding(query, limit));
-    const took = (query.answeredAt - query.begunAt) * 1000;
-    // What has waited for a connection only is not mended by a plan.
-    if (this.#plans !== undefined && query.error === undefined && took - query.wait >= limit) {
+    const { took, database } = query;
+    // What has waited for a connection, or makes many entities, is not mended by a plan.
+    if (this.#plans !== undefined && query.error === undefined && database >= limit / 2) {
       this.#plans.consider({ shape: query.shape, sql, values, took, slow: true });
     }
   }
@@ -374,9 +364,17 @@ class Timing implements QueryTiming {
     }
   }
 
-  #found(finding: Finding): CountedFinding | undefined {
+  /** It is counted when the scope is over. */
+  #foundLive(scope: OpenScope, finding: Finding): void {
+    if (this.#events.finding.some && this.#findings.isTold(finding.id) && !scope.told.has(finding.id)) {
+      scope.told.add(finding.id);
+      this.#events.finding.tell(findingReport(this.#findings.counted({ ...finding, scope: scope.name })));
+    }
+  }
+
+  #found(finding: Finding, tell = true): CountedFinding | undefined {
     const counted = this.#findings.add(finding);
-    if (counted !== undefined && this.#events.finding.some) {
+    if (counted !== undefined && tell && this.#events.finding.some) {
       this.#events.finding.tell(findingReport(counted));
     }
     return counted;
@@ -390,8 +388,9 @@ class Timing implements QueryTiming {
     this.#sums.scopes++;
     const told = report.findings.filter(finding => this.#findings.isTold(finding.id));
     for (const finding of told) {
-      if (scope.analysis?.findings().some(({ id }) => id === finding.id) === true) {
-        this.#found(finding);
+      // The others were counted when they were found.
+      if (scope.isOfRepeats(finding.id)) {
+        this.#found(finding, !scope.told.has(finding.id));
       }
     }
     const shownScope = { ...report, findings: told };
@@ -441,6 +440,15 @@ function recordNothing(): () => void {
 function queryTextOf(message: string): string | undefined {
   const quoted = /"Query Text":\s*("(?:[^"\\]|\\.)*")/.exec(message)?.[1];
   return quoted === undefined ? undefined : (JSON.parse(quoted) as string);
+}
+
+/** With `await`, so that stacks lead through it. */
+async function ending<T>(promise: PromiseLike<T>, end: () => void): Promise<T> {
+  try {
+    return await promise;
+  } finally {
+    end();
+  }
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -5,7 +5,7 @@ import { Context } from './context.ts';
 import { errorClass } from './error-class.ts';
 import type { Lease } from './lease.ts';
 import type { Finding } from './finding.ts';
-import { type LogContext, OpenQuery, type QueryEnds } from './open-query.ts';
+import { type Answer, type LogContext, OpenQuery, type QueryEnds } from './open-query.ts';
 import type { OpenScope } from './open-scope.ts';
 import { Operation } from './operation.ts';
 import type { ParameterDescriber } from './parameters.ts';
@@ -30,9 +30,10 @@ export interface RecorderHost {
   readonly sample: number;
   /** A query that is slow, with its text as it was sent. */
   slow(query: OpenQuery, sql: string, values: readonly unknown[]): void;
-  /** A transaction has waited, or has lasted. */
-  idled(lease: Lease, query: OpenQuery, ms: number): void;
-  lasted(lease: Lease, query: OpenQuery, ms: number): void;
+  /** Before it, its transaction has waited. */
+  idled(query: OpenQuery): void;
+  /** It has ended a transaction that was open for long. */
+  lasted(query: OpenQuery): void;
   readonly idleInTransaction: number;
   readonly longTransaction: number;
   /** A query is over: what else is to be told. */
@@ -115,11 +116,7 @@ export class Recorder implements QueryEnds {
     const context = new Context(outer?.scope, outer?.operation, outer?.tags, outer?.quiet ?? false, query);
     query.context = context;
     const sent = this.#storage.run(context, send);
-    if (!makesEntities(outer)) {
-      const end = (): void => query.end();
-      sent.then(end, end);
-    }
-    return sent;
+    return makesEntities(outer) ? sent : ending(sent, query);
   }
 
   /** A statement is about to be written to a physical connection. */
@@ -142,7 +139,12 @@ export class Recorder implements QueryEnds {
       query.operation ??= query.shape.kind === 'transaction' ? undefined : 'kysely';
     }
     const now = performance.now();
-    query.wait = (now - query.begunAt) * 1000;
+    if (lease.isFresh) {
+      lease.isFresh = false;
+      query.wait = lease.waited * 1000;
+      // Nobody has handed over what begins a transaction: it began with the wait for its connection.
+      query.beganAt(Math.min(query.begunAt, lease.acquiredAt - lease.waited));
+    }
     query.role = lease.pool.role;
     query.node = query.node ?? query.logContext?.connection?.name ?? lease.pool.name;
     this.#noteTransaction(lease, query, now);
@@ -150,13 +152,15 @@ export class Recorder implements QueryEnds {
     if (channel.hasSubscribers) {
       channel.publish(query);
     }
-    query.sentAt = performance.now();
+    query.sentAt = now;
     return query;
   }
 
   /** It is written. */
   written(query: OpenQuery): void {
-    query.send = (performance.now() - query.sentAt) * 1000;
+    const now = performance.now();
+    query.sentAt = now;
+    query.send = (now - query.begunAt) * 1000 - query.wait;
     const channel = this.#channel.end;
     if (channel.hasSubscribers) {
       channel.publish(query);
@@ -219,8 +223,9 @@ export class Recorder implements QueryEnds {
   /** Implements {@link QueryEnds}. */
   ended(query: OpenQuery): void {
     const scope = query.owner ?? this.#place(query);
-    if (query.site === undefined && query.took >= this.#host.slowFrom(query)) {
-      query.site = this.#host.capture();
+    const { answer } = query;
+    if (answer !== undefined) {
+      this.#judge(query, scope, answer);
     }
     query.shape.entry.add(query);
     scope.add(query);
@@ -249,52 +254,60 @@ export class Recorder implements QueryEnds {
   }
 
   #settle(lease: Lease, query: OpenQuery, sql: string, values: readonly unknown[], rows: Rows): void {
-    const host = this.#host;
     const now = performance.now();
     query.answeredAt = now;
-    query.database = (now - query.sentAt) * 1000 - query.send;
+    query.database = (now - query.sentAt) * 1000;
     lease.quietSince = now;
-    const { context, logContext, shape } = query;
-    const scope = this.#place(query);
-    lease.scope = scope;
-    lease.summary = shape.summary;
-    const given = logContext?.params ?? values;
+    lease.summary = query.shape.summary;
+    lease.scope = this.#place(query);
+    const { context, logContext } = query;
+    query.answer = { lease, sql, values: logContext?.params ?? values, sent: values, rows };
+    query.cache = context?.operation?.cache;
+    if (logContext === undefined) {
+      query.end();
+    } else if (makesEntities(context)) {
+      context!.operation!.hydrates(query);
+    }
+  }
+
+  /** What is found in a query that is over; its stack still leads to its caller. */
+  #judge(query: OpenQuery, scope: OpenScope, answer: Answer): void {
+    const host = this.#host;
+    const { context, shape } = query;
+    const text = query.logContext?.query ?? answer.sql;
     const analysis = context?.quiet === true || shape.kind === 'transaction' ? undefined : scope.analysis;
-    const isSlow = (now - query.begunAt) * 1000 >= host.slowFrom(query);
+    const isSlow = query.took >= host.slowFrom(query);
     if (
       isSlow ||
-      analysis?.wantsSite(shape, rows.length) === true ||
+      query.idled > 0 ||
+      query.lasted > 0 ||
+      analysis?.wantsSite(shape, answer.rows.length) === true ||
       (host.sample > 0 && query.id % host.sample === 0)
     ) {
       query.site = host.capture();
-      lease.site = query.site;
+      answer.lease.site = query.site;
     }
-    if (host.parameters.isOn && given.length > 0) {
-      query.parameters = host.parameters.describe(given, () => host.secretsOf(logContext?.query ?? sql));
+    if (host.parameters.isOn && answer.values.length > 0) {
+      query.parameters = host.parameters.describe(answer.values, () => host.secretsOf(text));
     }
-    query.cache = context?.operation?.cache;
-    if (analysis !== undefined) {
-      const { took } = query;
-      query.took = (now - query.begunAt) * 1000;
-      const finding = analysis.add({
-        record: query,
-        sql: logContext?.query ?? sql,
-        parameters: given,
-        rows,
-        operation: context?.operation,
-      });
-      query.took = took;
-      if (finding !== undefined) {
-        host.found(scope, finding);
-      }
+    const finding = analysis?.add({
+      record: query,
+      sql: text,
+      parameters: answer.values,
+      rows: answer.rows,
+      operation: context?.operation,
+    });
+    if (finding !== undefined) {
+      host.found(scope, finding);
+    }
+    if (query.idled > 0) {
+      host.idled(query);
+    }
+    if (query.lasted > 0) {
+      host.lasted(query);
     }
     if (isSlow) {
-      host.slow(query, sql, values);
-    }
-    if (makesEntities(context) && logContext !== undefined) {
-      context!.operation!.hydrates(query);
-    } else if (logContext === undefined) {
-      query.end();
+      host.slow(query, answer.sql, answer.sent);
     }
   }
 
@@ -305,10 +318,10 @@ export class Recorder implements QueryEnds {
       lease.statements++;
       const idle = now - lease.quietSince;
       if (lease.quietSince > 0 && idle >= this.#host.idleInTransaction) {
-        query.site ??= this.#host.capture();
-        this.#place(query);
-        this.#host.idled(lease, query, idle);
+        query.idled = idle;
+        query.before = lease.summary;
       }
+      query.place = lease.statements;
     }
     if (kind !== 'transaction') {
       return;
@@ -323,9 +336,7 @@ export class Recorder implements QueryEnds {
     } else if (ENDS.has(verb) && !/^rollback\b.*\bto\b/i.test(text)) {
       const lasted = now - lease.transactionAt;
       if (lease.transaction !== undefined && lasted >= this.#host.longTransaction) {
-        query.site ??= this.#host.capture();
-        this.#place(query);
-        this.#host.lasted(lease, query, lasted);
+        query.lasted = lasted;
       }
       lease.transaction = undefined;
     }
@@ -333,6 +344,15 @@ export class Recorder implements QueryEnds {
 }
 
 const ENDS: ReadonlySet<string> = new Set(['commit', 'rollback', 'end', 'abort']);
+
+/** With `await`, and nothing else that waits for `sent`: V8 follows a promise outwards only if one alone waits for it. */
+async function ending<T>(sent: Promise<T>, query: OpenQuery): Promise<T> {
+  try {
+    return await sent;
+  } finally {
+    query.end();
+  }
+}
 
 /**
  * Whether a statement is what a query that was handed over has become: what others add comes after it. What is not may be a

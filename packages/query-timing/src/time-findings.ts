@@ -1,6 +1,5 @@
 import type { Finding } from './finding.ts';
 import { findingId } from './finding-id.ts';
-import type { Lease } from './lease.ts';
 import type { OpenQuery } from './open-query.ts';
 
 /* What is found by looking at the clock alone. */
@@ -9,8 +8,7 @@ const NOTHING = { parent: undefined, fix: undefined, scope: undefined } as const
 
 /** A query that took too long. @param limit in µs */
 export function slowFinding(query: OpenQuery, limit: number): Finding {
-  const { shape, site, wait, send, database, after, rows } = query;
-  const took = (query.answeredAt - query.begunAt) * 1000;
+  const { shape, site, wait, send, database, after, took, rows } = query;
   const evidence = [
     `waited ${ms(wait)} for a connection, ${ms(send + database)} in the database${after > 0 ? `, ${ms(after)} for entities` : ''}`,
   ];
@@ -35,39 +33,38 @@ export function slowFinding(query: OpenQuery, limit: number): Finding {
   };
 }
 
-/** A transaction that did nothing while it held a connection. @param idle in ms */
-export function idleFinding(lease: Lease, { site, shape }: OpenQuery, idle: number): Finding {
-  const before = lease.summary === '' ? 'its begin' : lease.summary;
+/** A transaction that did nothing while it held a connection. */
+export function idleFinding({ site, shape, idled, before, place }: OpenQuery): Finding {
   return {
     ...NOTHING,
     id: findingId('idle-in-transaction', site?.file, site?.function, site === undefined ? shape.id : undefined),
     kind: 'idle-in-transaction',
     severity: 'warning',
-    title: `A transaction held a connection and did nothing for ${ms(idle * 1000)} between ${before} and ${shape.summary}`,
+    title: `A transaction held a connection and did nothing for ${ms(idled * 1000)} between ${before} and ${shape.summary}`,
     subject: shape.text,
     shape: shape.id,
     count: 1,
-    cost: idle * 1000,
+    cost: idled * 1000,
     site,
     fix: 'Do what was waited for (a request to another service, a file, a computation) before the transaction begins, or after it.',
     evidence: [
       'The place is that of the statement that came after the wait.',
-      `It was statement ${lease.statements} of the transaction.`,
+      `It was statement ${place} of the transaction.`,
     ],
   };
 }
 
-/** A transaction that was open for too long. @param lasted in ms */
-export function longFinding(lease: Lease, { site, shape }: OpenQuery, lasted: number): Finding {
+/** A transaction that was open for too long. */
+export function longFinding({ site, shape, lasted, place }: OpenQuery): Finding {
   return {
     ...NOTHING,
     id: findingId('long-transaction', site?.file, site?.function, site === undefined ? shape.id : undefined),
     kind: 'long-transaction',
     severity: 'warning',
-    title: `A transaction of ${lease.statements} statements was open for ${ms(lasted * 1000)}`,
+    title: `A transaction of ${place} statements was open for ${ms(lasted * 1000)}`,
     subject: shape.text,
     shape: shape.id,
-    count: lease.statements,
+    count: place,
     cost: lasted * 1000,
     site,
     fix: 'Make it shorter: its locks and its connection are held for so long, and vacuum cannot clean up after it.',
