@@ -1,10 +1,11 @@
-import { OptionsError, type QueryTimingOptions } from '@mikrokit/query-timing';
+import { OptionsError } from '../../packages/query-timing/src/errors.ts';
+import type { QueryTimingOptions } from '@mikrokit/query-timing';
 import * as fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { comment } from '../../packages/query-timing/src/comments/comment.ts';
 import { commented } from '../../packages/query-timing/src/comments/commented.ts';
 import { commentSettings } from '../../packages/query-timing/src/comments/comment-settings.ts';
-import { type CommentSources, CommentTags } from '../../packages/query-timing/src/comments/comment-tags.ts';
+import { CommentTags } from '../../packages/query-timing/src/comments/comment-tags.ts';
 
 /** One comment, whose tags have nothing in them that SQL, MikroORM or a log could take for something else. */
 const oneComment = /^\/\*(?:[\w.~%-]+='[\w.~%-]+',?)+\*\/$/;
@@ -135,8 +136,11 @@ describe('SQL with a comment', () => {
 
 describe('the option', () => {
   const scope = { route: '/books', method: 'GET', tenant: '7', traceparent: 'of the request' };
-  const tagsFor = (comments: QueryTimingOptions['comments'], sources?: CommentSources): CommentTags =>
-    new CommentTags(commentSettings(comments), sources);
+  const failures: unknown[] = [];
+  const tagsFor = (comments: QueryTimingOptions['comments']): CommentTags =>
+    new CommentTags(commentSettings(comments), error => failures.push(error));
+
+  beforeEach(() => void failures.splice(0));
 
   test(`'off', and left out: no comment`, () => {
     expect(tagsFor('off').for(scope)).toBe('');
@@ -144,7 +148,7 @@ describe('the option', () => {
   });
 
   test(`'static': what all requests of a route have in common`, () => {
-    const tags = tagsFor({ mode: 'static', application: 'shop' }, { traceparent: () => 'of the span' });
+    const tags = tagsFor({ mode: 'static', application: 'shop' });
     expect(tags.for(scope)).toBe(`/*application='shop',db_driver='mikro-orm',method='GET',route='%2Fbooks'*/`);
     expect(tags.for()).toBe(`/*application='shop',db_driver='mikro-orm'*/`);
   });
@@ -162,7 +166,7 @@ describe('the option', () => {
     expect(reads).toBe(1);
   });
 
-  test(`'full': all tags of the scope, and the active span before the one that the request came with`, () => {
+  test(`'full': all tags of the scope`, () => {
     expect(tagsOf(tagsFor('full').for(scope))).toEqual([
       ['db_driver', 'mikro-orm'],
       ['method', 'GET'],
@@ -170,14 +174,6 @@ describe('the option', () => {
       ['tenant', '7'],
       ['traceparent', 'of the request'],
     ]);
-    const span = { now: 'one' as string | undefined };
-    const traced = tagsFor('full', { traceparent: () => span.now });
-    const traceparent = (): string | undefined => new Map(tagsOf(traced.for(scope))).get('traceparent');
-    expect(traceparent()).toBe('one');
-    span.now = 'two';
-    expect(traceparent()).toBe('two');
-    span.now = undefined;
-    expect(traceparent()).toBe('of the request');
   });
 
   test('its tags are asked for each query, in either mode', () => {
@@ -193,16 +189,28 @@ describe('the option', () => {
     }
   });
 
-  test('one that throws is told of, and the rest of the comment stays', () => {
-    const failures: unknown[] = [];
+  test('its tags win over those of the scope: the active span over the one that the request came with', () => {
+    const span = { now: {} as Record<string, string> };
+    const traced = tagsFor({ mode: 'full', tags: () => span.now });
+    const traceparent = (): string | undefined => new Map(tagsOf(traced.for(scope))).get('traceparent');
+    expect(traceparent()).toBe('of the request');
+    span.now = { traceparent: 'of the span' };
+    expect(traceparent()).toBe('of the span');
+  });
+
+  test('tags that throw are told of, and are no tags; the query has a comment nevertheless', () => {
     const wrong = new Error('wrong');
     const fail = (): never => {
       throw wrong;
     };
-    const tags = tagsFor({ mode: 'full', tags: fail }, { traceparent: fail, failed: error => failures.push(error) });
-    expect(tags.for({ route: '/books' })).toBe(`/*db_driver='mikro-orm',route='%2Fbooks'*/`);
+    const failing = { mode: 'full', application: 'shop', tags: fail } as const;
+    expect(tagsFor(failing).for(scope)).toBe(`/*application='shop',db_driver='mikro-orm'*/`);
+    expect(
+      tagsFor({ ...failing, tags: () => Object.defineProperty({}, 'a', { get: fail, enumerable: true }) }).for(),
+    ).toBe(`/*application='shop',db_driver='mikro-orm'*/`);
     expect(failures).toEqual([wrong, wrong]);
     expect(tagsFor({ mode: 'full', tags: () => null as never }).for()).toBe(`/*db_driver='mikro-orm'*/`);
+    expect(failures).toHaveLength(2);
   });
 
   test('a tag may be called like anything that objects have', () => {

@@ -1,5 +1,6 @@
 import { type Attributes, context, SpanKind, SpanStatusCode, trace, TraceFlags } from '@opentelemetry/api';
-import { OptionsError, type QueryRecord } from '@mikrokit/query-timing';
+import { OptionsError } from '../../packages/query-timing/src/errors.ts';
+import type { QueryRecord } from '@mikrokit/query-timing';
 import { openTelemetry, type OpenTelemetryOptions, traceTags } from '@mikrokit/query-timing/opentelemetry';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import {

@@ -1,5 +1,6 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { QueryRecord } from '../query-record.ts';
+import { isReturned } from './is-returned.ts';
 import type { OpenTelemetrySettings } from './open-telemetry-settings.ts';
 import { operationOf } from './operation-of.ts';
 import { sqlState } from './sqlstate.ts';
@@ -58,9 +59,4 @@ export function spanAttributes(settings: OpenTelemetrySettings, record: QueryRec
     }
   }
   return attributes;
-}
-
-/** Whether its rows came back, rather than being written. */
-export function isReturned({ rows, shape }: QueryRecord): boolean {
-  return rows !== undefined && shape.kind === 'select';
 }

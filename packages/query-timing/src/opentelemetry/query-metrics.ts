@@ -1,7 +1,8 @@
 import type { BatchObservableResult, Histogram } from '@opentelemetry/api';
 import type { QueryRecord } from '../query-record.ts';
 import type { QueryTiming, TimingEvents } from '../timing.ts';
-import { isReturned, queryAttributes } from './attributes.ts';
+import { queryAttributes } from './attributes.ts';
+import { isReturned } from './is-returned.ts';
 import type { OpenTelemetrySettings } from './open-telemetry-settings.ts';
 import { poolNames } from './pool-names.ts';
 

@@ -1,0 +1,94 @@
+import { poolNames } from '../opentelemetry/pool-names.ts';
+import type { PoolReport } from '../timing-report.ts';
+import type { TimingEvents } from '../timing.ts';
+import { BoundedNames } from './bounded-names.ts';
+import { BucketCounts } from './bucket-counts.ts';
+import { histogramSamples } from './histogram-samples.ts';
+import { type Labels, type Metric, type Sample, SECONDS } from './metric.ts';
+
+const MOST_POOLS = 50;
+
+interface Times {
+  readonly waits: BucketCounts;
+  readonly uses: BucketCounts;
+}
+
+/** What there is to say of pools: connections as they are now, and how long they were waited for and held. */
+export class PoolSeries {
+  readonly #pools: () => readonly PoolReport[];
+  readonly #names = new BoundedNames(MOST_POOLS);
+  readonly #byPool = new Map<string, Times>();
+
+  /** @param pools asked at each scrape */
+  constructor(pools: () => readonly PoolReport[]) {
+    this.#pools = pools;
+  }
+
+  /** A connection was given back. */
+  add({ pool, wait, use }: TimingEvents['connection']): void {
+    const name = this.#names.of(pool);
+    let times = this.#byPool.get(name);
+    if (times === undefined) {
+      times = { waits: new BucketCounts(SECONDS), uses: new BucketCounts(SECONDS) };
+      this.#byPool.set(name, times);
+    }
+    times.waits.observe(wait / 1e6);
+    times.uses.observe(use / 1e6);
+  }
+
+  /** What there is to say of them. */
+  metrics(): Metric[] {
+    return [
+      this.#now('db_client_connection_count', 'gauge', 'Connections in use and idle.', ({ used, idle }) => [
+        [{ db_client_connection_state: 'used' }, used],
+        [{ db_client_connection_state: 'idle' }, idle],
+      ]),
+      this.#now('db_client_connection_max', 'gauge', 'Most connections that the pool opens.', ({ max }) =>
+        max === undefined ? [] : [[{}, max]],
+      ),
+      this.#now('db_client_connection_pending_requests', 'gauge', 'Who waits for a connection.', ({ waiting }) => [
+        [{}, waiting],
+      ]),
+      this.#now('db_client_connection_timeouts_total', 'counter', 'Who waited in vain.', ({ timeouts }) => [
+        [{}, timeouts],
+      ]),
+      this.#times('db_client_connection_wait_time_seconds', 'Waiting for a connection.', ({ waits }) => waits),
+      this.#times('db_client_connection_use_time_seconds', 'Holding a connection.', ({ uses }) => uses),
+    ];
+  }
+
+  clear(): void {
+    this.#names.clear();
+    this.#byPool.clear();
+  }
+
+  #now(
+    name: string,
+    type: 'counter' | 'gauge',
+    help: string,
+    values: (pool: PoolReport) => readonly (readonly [labels: Labels, value: number])[],
+  ): Metric {
+    const samples = (): Sample[] => {
+      const pools = this.#pools();
+      const names = poolNames(pools);
+      return pools.flatMap((pool, index) =>
+        values(pool).map(([labels, value]) => ({
+          metricName: name,
+          labels: { ...labelsOf(names[index]!), ...labels },
+          value,
+        })),
+      );
+    };
+    return { name, help, type, samples };
+  }
+
+  #times(name: string, help: string, counts: (times: Times) => BucketCounts): Metric {
+    const samples = (): Sample[] =>
+      [...this.#byPool].flatMap(([pool, times]) => histogramSamples(name, labelsOf(pool), counts(times)));
+    return { name, help, type: 'histogram', samples };
+  }
+}
+
+function labelsOf(pool: string): Labels {
+  return { db_client_connection_pool_name: pool };
+}
