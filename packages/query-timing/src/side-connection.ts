@@ -3,6 +3,7 @@ export interface SideConnection {
   /**
    * @param text one statement; sent by the extended protocol, so that a second one cannot ride along
    * @param simple sends it by the simple protocol, for what has `$1` and no values (EXPLAIN (GENERIC_PLAN))
+   * @returns rows; json as text
    */
   query<Row extends object = Record<string, unknown>>(
     text: string,

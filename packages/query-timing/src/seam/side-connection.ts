@@ -5,6 +5,7 @@ interface Client {
   query(config: object): Promise<{ rows: object[] }>;
   end(): Promise<void>;
   on(event: 'error', listener: () => void): unknown;
+  setTypeParser(oid: number, parse: (text: string) => string): unknown;
 }
 
 /** A pool of pg, as far as it tells how to connect. */
@@ -17,6 +18,8 @@ interface Pool {
 const CONNECT = 2_000;
 /** The longest that any question takes before it is given up here, whatever the server does, in ms. */
 const ANSWER = 5_000;
+/** The oid of `json`. */
+const JSON_TYPE = 114;
 
 /**
  * Connects beside the pools, with what the ORM's own pool connects with.
@@ -39,6 +42,8 @@ export function sideConnections(getPool: () => Promise<unknown>): OpenSideConnec
     });
     // Its end shows with the next question; without a listener it would end the process.
     client.on('error', () => undefined);
+    // A query identifier in a plan has more digits than a number.
+    client.setTypeParser(JSON_TYPE, text => text);
     await client.connect();
     return {
       async query(text, values, simple = false) {
