@@ -14,8 +14,8 @@ export class OpenScope {
   readonly id: number;
   readonly kind: ScopeKind;
   readonly tags: Readonly<Record<string, string>> | undefined;
-  /** Looks for repeats; `undefined` if nobody wants to know. */
-  readonly analysis: ScopeAnalysis | undefined;
+  /** Looks for repeats while it runs; `undefined` if nobody wants to know. */
+  analysis: ScopeAnalysis | undefined;
   name: string;
   /** In ms of `performance.now()`, of the last query. */
   lastAt: number;
@@ -25,9 +25,11 @@ export class OpenScope {
   took = 0;
   queries = 0;
   readonly #startedAt: number;
-  readonly #records: QueryRecord[] = [];
-  readonly #shapes = new Set<string>();
-  readonly #findings: Finding[] = [];
+  #records: QueryRecord[] = [];
+  /** Made when there is a second one: most forks have one query. */
+  #shapes: Set<string> | undefined = undefined;
+  #findings: readonly Finding[] = NOTHING;
+  #repeats: readonly Finding[] = NOTHING;
   #errors = 0;
   #rows = 0;
   #wait = 0;
@@ -36,9 +38,9 @@ export class OpenScope {
   #after = 0;
   #endedAt: number | undefined;
   /** The limits of `whenQueryingForLongerThan()` that it has passed. */
-  readonly passed: Set<object> = new Set();
+  passed: Set<object> | undefined = undefined;
   /** Ids of findings that were told of while it ran. */
-  readonly told: Set<string> = new Set();
+  told: Set<string> | undefined = undefined;
 
   constructor(
     id: number,
@@ -72,20 +74,42 @@ export class OpenScope {
     if (this.#records.length < MOST_RECORDS) {
       this.#records.push(query);
     }
-    if (this.#shapes.size < MOST_SHAPES) {
-      this.#shapes.add(query.shape.id);
+    if (this.queries > 1) {
+      this.#shapes ??= new Set([this.#records[0]!.shape.id]);
+      if (this.#shapes.size < MOST_SHAPES) {
+        this.#shapes.add(query.shape.id);
+      }
     }
   }
 
-  /** Whether a finding of its report is one of repeats. */
-  isOfRepeats(id: string): boolean {
-    return !this.#findings.some(finding => finding.id === id);
+  get isOver(): boolean {
+    return this.#endedAt !== undefined;
+  }
+
+  /** Repeats that were found in it. */
+  get repeats(): readonly Finding[] {
+    return this.analysis?.findings() ?? this.#repeats;
+  }
+
+  /** Everything that was found in it. */
+  get findings(): readonly Finding[] {
+    const { repeats } = this;
+    return repeats.length + this.#findings.length === 0 ? NOTHING : [...repeats, ...this.#findings];
+  }
+
+  /** Its queries that are kept one by one. */
+  get kept(): number {
+    return this.#records.length;
+  }
+
+  forgetRecords(): void {
+    this.#records = [];
   }
 
   /** Something beside its repeats was found in it. */
   found(finding: Finding): void {
     if (this.#findings.length < MOST_FINDINGS && !this.#findings.some(({ id }) => id === finding.id)) {
-      this.#findings.push(finding);
+      this.#findings = [...this.#findings, finding];
     }
   }
 
@@ -95,6 +119,12 @@ export class OpenScope {
 
   end(): void {
     this.#endedAt ??= this.kind === 'fork' || this.kind === 'process' ? this.lastAt : performance.now();
+    if (this.analysis !== undefined) {
+      this.#repeats = this.analysis.findings();
+      this.analysis = undefined;
+    }
+    // What it has told of, and what was over last, is of no use any more.
+    this.last = undefined;
   }
 
   /** What it has come to. */
@@ -114,14 +144,12 @@ export class OpenScope {
       send: this.#send,
       database: this.#database,
       after: this.#after,
-      shapes: this.#shapes.size,
-      findings: [...(this.analysis?.findings() ?? []), ...this.#findings].map(finding => ({
-        ...finding,
-        scope: this.name,
-      })),
+      shapes: this.#shapes?.size ?? Math.min(1, this.queries),
+      findings: this.findings.map(finding => ({ ...finding, scope: this.name })),
       records: this.#records.toSorted((a, b) => a.start - b.start),
     };
   }
 }
 
 const MOST_FINDINGS = 50;
+const NOTHING: readonly never[] = [];

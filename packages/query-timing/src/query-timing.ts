@@ -60,7 +60,7 @@ const BYTES = { shape: 3_000, record: 400, finding: 1_500, base: 250_000 } as co
 class Timing implements QueryTiming {
   readonly #options: ResolvedOptions;
   readonly #shapes = new Shapes();
-  readonly #scopeLog = new ScopeLog();
+  readonly #scopeLog: ScopeLog;
   readonly #findings: FindingLog;
   readonly #recorder: Recorder;
   readonly #scopes: Scopes;
@@ -91,6 +91,7 @@ class Timing implements QueryTiming {
       connection: new Subscribers(failed),
     };
     this.#findings = new FindingLog(options.baseline);
+    this.#scopeLog = new ScopeLog(id => this.#findings.isTold(id));
     this.#sites = new CallSites(fileURLToPath(new URL('.', import.meta.url)), options.callSites?.ignore ?? []);
     this.#comments = options.comments.mode === 'off' ? undefined : new CommentTags(options.comments, failed);
     this.#scopes = new Scopes(
@@ -230,7 +231,7 @@ class Timing implements QueryTiming {
       totals: { ...this.#sums.totals(this.#recorder.transactions), scopes: this.#sums.scopes },
       findings: this.#findings.all().map(findingReport),
       shapes,
-      scopes: [...running.map(scope => scope.report()), ...this.#scopeLog.all()].map(scopeReport),
+      scopes: [...running.map(scope => this.#scopeLog.reportOf(scope)), ...this.#scopeLog.all()].map(scopeReport),
       plans,
       pools: this.pools(),
       nodes: nodes.length > 1 ? nodes : [],
@@ -309,8 +310,8 @@ class Timing implements QueryTiming {
       this.#queries.tell(query);
     }
     for (const limit of this.#limits) {
-      if (scope.took >= limit.us && !scope.passed.has(limit)) {
-        scope.passed.add(limit);
+      if (scope.took >= limit.us && scope.passed?.has(limit) !== true) {
+        (scope.passed ??= new Set()).add(limit);
         limit.fn.tell(scopeReport(scope.report()));
       }
     }
@@ -366,8 +367,8 @@ class Timing implements QueryTiming {
 
   /** It is counted when the scope is over. */
   #foundLive(scope: OpenScope, finding: Finding): void {
-    if (this.#events.finding.some && this.#findings.isTold(finding.id) && !scope.told.has(finding.id)) {
-      scope.told.add(finding.id);
+    if (this.#events.finding.some && this.#findings.isTold(finding.id) && scope.told?.has(finding.id) !== true) {
+      (scope.told ??= new Set()).add(finding.id);
       this.#events.finding.tell(findingReport(this.#findings.counted({ ...finding, scope: scope.name })));
     }
   }
@@ -381,22 +382,18 @@ class Timing implements QueryTiming {
   }
 
   #scopeEnded(scope: OpenScope): void {
-    const report = scope.report();
-    if (report.queries === 0 && report.findings.length === 0 && report.kind !== 'request' && report.kind !== 'job') {
-      return;
-    }
     this.#sums.scopes++;
-    const told = report.findings.filter(finding => this.#findings.isTold(finding.id));
-    for (const finding of told) {
-      // The others were counted when they were found.
-      if (scope.isOfRepeats(finding.id)) {
-        this.#found(finding, !scope.told.has(finding.id));
-      }
+    for (const finding of scope.repeats) {
+      // The other findings were counted when they were made.
+      this.#found({ ...finding, scope: scope.name }, scope.told?.has(finding.id) !== true);
     }
-    const shownScope = { ...report, findings: told };
-    this.#scopeLog.add(shownScope);
-    if (this.#events.scope.some) {
-      this.#events.scope.tell(scopeReport(shownScope));
+    // A fork that has asked once is nothing to look at.
+    const isOpened = scope.kind === 'request' || scope.kind === 'job';
+    if (isOpened || scope.queries > 1 || scope.findings.length > 0) {
+      this.#scopeLog.add(scope);
+      if (this.#events.scope.some) {
+        this.#events.scope.tell(scopeReport(this.#scopeLog.reportOf(scope)));
+      }
     }
   }
 

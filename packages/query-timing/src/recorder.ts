@@ -247,7 +247,9 @@ export class Recorder implements QueryEnds {
   }
 
   #place(query: OpenQuery): OpenScope {
-    const scope = query.context?.scope ?? this.#host.scopes.of(query.fork);
+    const opened = query.context?.scope;
+    // A timer that was set in a request goes on after it.
+    const scope = opened === undefined || opened.isOver ? this.#host.scopes.of(query.fork) : opened;
     query.owner = scope;
     query.scope = scope.id;
     return scope;

@@ -1,3 +1,4 @@
+import type { OpenScope } from './open-scope.ts';
 import type { ScopeReport } from './scope.ts';
 
 const MOST_SCOPES = 200;
@@ -8,28 +9,38 @@ const WORST = 5;
 
 /** The scopes that are over. The queries of the newest, and of the slowest, are kept one by one. */
 export class ScopeLog {
-  #all: ScopeReport[] = [];
+  readonly #told: (finding: string) => boolean;
+  #all: OpenScope[] = [];
   #records = 0;
+
+  /** @param told whether a finding is told of */
+  constructor(told: (finding: string) => boolean) {
+    this.#told = told;
+  }
 
   get records(): number {
     return this.#records;
   }
 
-  get size(): number {
-    return this.#all.length;
-  }
-
-  add(scope: ScopeReport): void {
+  add(scope: OpenScope): void {
     this.#all.push(scope);
-    this.#records += scope.records.length;
-    if (this.#all.length > MOST_SCOPES || this.#records > MOST_RECORDS) {
+    this.#records += scope.kept;
+    // Half more than is kept in the end: to look for the slowest each time would cost more than they do.
+    if (this.#all.length >= MOST_SCOPES * 1.5 || this.#records >= MOST_RECORDS * 1.5) {
       this.#trim();
     }
   }
 
+  /** A scope as it is told of. */
+  reportOf(scope: OpenScope): ScopeReport {
+    const report = scope.report();
+    return { ...report, findings: report.findings.filter(({ id }) => this.#told(id)) };
+  }
+
   /** The newest first. */
   all(): readonly ScopeReport[] {
-    return this.#all.toReversed();
+    this.#trim();
+    return this.#all.toReversed().map(scope => this.reportOf(scope));
   }
 
   clear(): void {
@@ -38,24 +49,20 @@ export class ScopeLog {
   }
 
   #trim(): void {
-    const worst = new Set(this.#all.toSorted((a, b) => spent(b) - spent(a)).slice(0, WORST));
-    const spare = this.#all.length - MOST_SCOPES;
+    const worst = new Set(this.#all.toSorted((a, b) => b.took - a.took).slice(0, WORST));
+    let spare = this.#all.length - MOST_SCOPES;
     if (spare > 0) {
-      let left = spare;
-      this.#all = this.#all.filter(scope => worst.has(scope) || left-- <= 0);
+      this.#all = this.#all.filter(scope => worst.has(scope) || spare-- <= 0);
     }
-    this.#records = this.#all.reduce((sum, scope) => sum + scope.records.length, 0);
-    for (let index = 0; index < this.#all.length && this.#records > MOST_RECORDS; index++) {
-      const scope = this.#all[index]!;
-      // The last resort is the newest: one scope alone never has too many.
-      if (scope.records.length > 0 && (!worst.has(scope) || index === this.#all.length - 1)) {
-        this.#records -= scope.records.length;
-        this.#all[index] = { ...scope, records: [] };
+    this.#records = this.#all.reduce((sum, scope) => sum + scope.kept, 0);
+    for (const scope of this.#all) {
+      if (this.#records <= MOST_RECORDS) {
+        break;
+      }
+      if (!worst.has(scope)) {
+        this.#records -= scope.kept;
+        scope.forgetRecords();
       }
     }
   }
-}
-
-function spent(scope: ScopeReport): number {
-  return scope.wait + scope.send + scope.database + scope.after;
 }
