@@ -11,7 +11,7 @@ import { type Context, Hono } from 'hono';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { scriptedResolver } from '../replica-resolver/fixtures/scripted-resolver.ts';
 import { type CountedScopes, countedScopes } from './fixtures/http-scopes.ts';
-import { type HttpServer, type Listener, listen, yogaApplication } from './fixtures/http-servers.ts';
+import { type HttpServer, type Listener, listen, toNode, yogaApplication } from './fixtures/http-servers.ts';
 
 const ONE = 'sql;desc="1 query";dur=1, sqlwait;dur=0, sqldb;dur=1, sqlhydrate;dur=0';
 
@@ -146,18 +146,49 @@ describe('a scope of node:http', () => {
     await expect.poll(() => timing.ended).toMatchObject([{ name: 'POST /', queries: 3 }]);
   });
 
+  test('has the events of an answer that is slow to be taken', async () => {
+    const timing = countedScopes();
+    const { origin } = await served(
+      nodeTiming(timing, (_: IncomingMessage, response: ServerResponse) => {
+        response.on('drain', () => {
+          timing.query();
+          response.end();
+        });
+        response.write(Buffer.alloc(10_000_000));
+      }),
+    );
+    await (await fetch(origin)).arrayBuffer();
+    await expect.poll(() => timing.ended).toMatchObject([{ queries: 1 }]);
+  });
+
+  test('is current in what follows when its client has left', async () => {
+    const timing = countedScopes();
+    const closed = Promise.withResolvers<string | undefined>();
+    const gone = new AbortController();
+    const { origin } = await served(
+      nodeTiming(timing, (_: IncomingMessage, response: ServerResponse) => {
+        response.on('close', () => closed.resolve(timing.scope()?.name));
+        gone.abort();
+      }),
+    );
+    await expect(fetch(origin, { signal: gone.signal })).rejects.toThrow();
+    expect(await closed.promise).toBe('GET /');
+  });
+
   test('goes on while the answer is streamed, and is over when it is finished', async () => {
     const timing = countedScopes();
+    const begun = Promise.withResolvers<void>();
     const { origin } = await served(
       nodeTiming(timing, async (_: IncomingMessage, response: ServerResponse) => {
         response.write('a');
-        await sleep(20);
+        await begun.promise;
         timing.query();
         response.end('b');
       }),
     );
     const answer = await fetch(origin);
     expect(timing.running).toBe(1);
+    begun.resolve();
     expect(await answer.text()).toBe('ab');
     await expect.poll(() => timing.ended).toMatchObject([{ queries: 1 }]);
   });
@@ -386,6 +417,21 @@ describe('Express', () => {
     expect(await nameOf(app => app.use('/users/:user', router), '/users/7/books')).toBe('GET /users/:id/books');
   });
 
+  test('a route that is found after the answer was finished gives no name', async () => {
+    const timing = countedScopes();
+    const reached = Promise.withResolvers<void>();
+    const app = express();
+    app.use(expressTiming(timing));
+    app.get('/books/:title', (_, response, next) => {
+      response.on('close', () => next()).end();
+    });
+    app.get('/*rest', () => reached.resolve());
+    const { origin } = await served(app);
+    await fetch(`${origin}/books/seven`);
+    await reached.promise;
+    expect(await names(timing, 1)).toEqual(['GET /books/:title']);
+  });
+
   test('mounted at a path, the name has all of it', async () => {
     const timing = countedScopes();
     const app = express();
@@ -461,6 +507,53 @@ describe('Hono', () => {
     app.get('/api/books/:title', c => c.text(''));
     await app.request('/api/books/seven');
     expect(await names(timing, 1)).toEqual(['GET /api/*']);
+  });
+
+  test('on Node.js, what is queried while the answer is streamed is part of the scope', async () => {
+    const timing = countedScopes();
+    const app = new Hono();
+    app.use(honoTiming(timing));
+    app.get('/', () => {
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      void (async () => {
+        await sleep(20);
+        timing.query();
+        await writable.close();
+      })();
+      return new Response(readable);
+    });
+    const { origin } = await served((incoming, outgoing) =>
+      toNode(request => app.fetch(request, { incoming, outgoing }))(incoming, outgoing),
+    );
+    await fetch(origin);
+    await expect.poll(() => timing.ended).toMatchObject([{ queries: 1 }]);
+  });
+
+  test('on Node.js, a scope is over at once when its client has left before it begins', async () => {
+    const timing = countedScopes();
+    const gone = new AbortController();
+    const app = new Hono();
+    app.use(honoTiming(timing));
+    const { origin } = await served(async (incoming, outgoing) => {
+      gone.abort();
+      await once(outgoing, 'close');
+      await app.fetch(new Request('http://a/'), { incoming, outgoing });
+    });
+    await expect(fetch(origin, { signal: gone.signal })).rejects.toThrow();
+    expect(await names(timing, 1)).toEqual(['GET /']);
+  });
+
+  test('on Node.js, GraphQL Yoga within it gives the scope its name', async () => {
+    const timing = countedScopes();
+    const yoga = yogaApplication(timing, () => timing.query());
+    const app = new Hono<{ Bindings: { outgoing: ServerResponse } }>();
+    app.use(honoTiming(timing));
+    app.get('/graphql', c => yoga.fetch(c.req.raw, { res: c.env.outgoing }));
+    const { origin } = await served((incoming, outgoing) =>
+      toNode(request => app.fetch(request, { incoming, outgoing }))(incoming, outgoing),
+    );
+    await fetch(`${origin}/graphql?query={book}`);
+    expect(await names(timing, 1)).toEqual(['query { book }']);
   });
 
   test('Server-Timing stands beside the one of the application', async () => {

@@ -57,5 +57,5 @@ export function honoTiming<Context extends HonoContext = HonoContext>(
 
 /** `undefined` for middleware of everything: nothing else has answered. */
 function patternOf(path: string | undefined): string | undefined {
-  return path === '*' || path === '/*' ? undefined : path;
+  return path === '/*' ? undefined : path;
 }
