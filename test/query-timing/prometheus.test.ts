@@ -121,6 +121,13 @@ describe('a scrape', () => {
     timing.query({ entity: undefined });
     expect(scrape().histogram(duration)).toMatchObject([{ labels: { db_query_summary: 'select author' }, count: 1 }]);
     expect(Object.keys(scrape().histogram(duration)[0]!.labels)).toEqual(['db_query_summary']);
+    timing.query({ shape: { tables: [] } });
+    timing.query();
+    expect(
+      scrape()
+        .histogram(duration)
+        .map(({ labels }) => Object.values(labels)),
+    ).toEqual([['select author'], ['select author', 'select'], ['select author', 'select', 'author']]);
   });
 
   test('says what pools are at, when it is asked', () => {

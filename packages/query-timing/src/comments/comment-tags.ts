@@ -61,9 +61,7 @@ export class CommentTags {
     }
     if (mode === 'full') {
       all['traceparent'] = scope['traceparent'];
-      for (const [name, value] of Object.entries(scope)) {
-        all[name] ??= value;
-      }
+      Object.assign(all, scope);
     }
     return comment(Object.assign(all, tags?.()));
   }

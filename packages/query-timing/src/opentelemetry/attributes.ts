@@ -54,9 +54,7 @@ export function spanAttributes(settings: OpenTelemetrySettings, record: QueryRec
   if (site !== undefined) {
     attributes['code.file.path'] = site.file;
     attributes['code.line.number'] = site.line;
-    if (site.function !== undefined) {
-      attributes['code.function.name'] = site.function;
-    }
+    attributes['code.function.name'] = site.function;
   }
   return attributes;
 }
