@@ -52,7 +52,7 @@ export class Neighbours {
   }
 
   listen(): void {
-    CHANNELS.forEach(name => void subscribe(name, this.#listeners[name]));
+    CHANNELS.forEach(name => subscribe(name, this.#listeners[name]));
   }
 
   close(): void {

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { tracingChannel } from 'node:diagnostics_channel';
+import { boundedName } from './bounded-name.ts';
 import type { CallSite } from './call-site.ts';
 import { Context } from './context.ts';
 import { errorClass } from './error-class.ts';
@@ -11,7 +12,7 @@ import { Operation } from './operation.ts';
 import type { ParameterDescriber } from './parameters.ts';
 import type { PoolStats } from './pool-stats.ts';
 import type { Scopes } from './scopes.ts';
-import { Shapes, type ShapeText } from './shapes.ts';
+import type { Shapes, ShapeText } from './shapes.ts';
 
 type Rows = readonly Readonly<Record<string, unknown>>[];
 
@@ -101,7 +102,32 @@ export class Recorder implements QueryEnds {
       // With `await`: the stack of a query that is over is to lead here and on.
       return await this.#storage.run(context, call);
     } finally {
-      operation.hydrated();
+      operation.end();
+    }
+  }
+
+  /** The same for one that gives what it reads one by one. */
+  async *streaming<T>(
+    name: string,
+    entity: string | undefined,
+    fork: number,
+    call: () => AsyncIterable<T>,
+  ): AsyncGenerator<T, void, undefined> {
+    const outer = this.#storage.getStore();
+    const operation = new Operation(this.#nextOperation++, name, entity, fork, outer?.operation);
+    const context = new Context(outer?.scope, operation, outer?.tags, outer?.quiet ?? false, undefined);
+    const iterator = this.#storage.run(context, () => call()[Symbol.asyncIterator]());
+    try {
+      for (;;) {
+        // Each step anew: a generator goes on in the context of whoever asks for more.
+        const step = await this.#storage.run(context, () => iterator.next());
+        if (step.done === true) {
+          return;
+        }
+        yield step.value;
+      }
+    } finally {
+      await this.#storage.run(context, () => iterator.return?.());
     }
   }
 
@@ -110,7 +136,7 @@ export class Recorder implements QueryEnds {
     const outer = this.#storage.getStore();
     const query = this.#open(this.#host.shapes.of(log?.query ?? sql), outer);
     query.logContext = log;
-    query.label = log?.label;
+    query.label = typeof log?.label === 'string' ? boundedName(log.label) : undefined;
     query.fork = log?.id ?? query.fork;
     query.operation ??= log?.id === undefined ? 'execute' : 'qb';
     const context = new Context(outer?.scope, outer?.operation, outer?.tags, outer?.quiet ?? false, query);
@@ -179,9 +205,17 @@ export class Recorder implements QueryEnds {
     this.#settle(lease, query, sql, values, rows);
   }
 
-  /** A stream has come to its end, or its reader has gone. */
-  streamed(lease: Lease, query: OpenQuery, sql: string, values: readonly unknown[], rows: number): void {
+  /** A stream has come to its end, or its reader has gone. @param paused for how long it has waited for its reader, in ms */
+  streamed(
+    lease: Lease,
+    query: OpenQuery,
+    sql: string,
+    values: readonly unknown[],
+    rows: number,
+    paused: number,
+  ): void {
     query.rows = rows;
+    query.paused = paused;
     this.#settle(lease, query, sql, values, NONE);
   }
 
@@ -204,6 +238,7 @@ export class Recorder implements QueryEnds {
     query.role = pool.role;
     query.node = pool.name;
     this.#place(query);
+    this.#leave(query);
   }
 
   /** All that is done for a query, without a database. @returns does it once */
@@ -258,14 +293,20 @@ export class Recorder implements QueryEnds {
   #settle(lease: Lease, query: OpenQuery, sql: string, values: readonly unknown[], rows: Rows): void {
     const now = performance.now();
     query.answeredAt = now;
-    query.database = (now - query.sentAt) * 1000;
+    query.database = (now - query.sentAt - query.paused) * 1000;
     lease.quietSince = now;
     lease.summary = query.shape.summary;
     lease.scope = this.#place(query);
     const { context, logContext } = query;
     query.answer = { lease, sql, values: logContext?.params ?? values, sent: values, rows };
     query.cache = context?.operation?.cache;
-    if (logContext === undefined) {
+    this.#leave(query);
+  }
+
+  /** It is answered: its end is that of what is made of its rows. */
+  #leave(query: OpenQuery): void {
+    const { context, logContext } = query;
+    if (logContext === undefined || query.isLeft) {
       query.end();
     } else if (makesEntities(context)) {
       context!.operation!.hydrates(query);
@@ -278,7 +319,7 @@ export class Recorder implements QueryEnds {
     const { context, shape } = query;
     const text = query.logContext?.query ?? answer.sql;
     const analysis = context?.quiet === true || shape.kind === 'transaction' ? undefined : scope.analysis;
-    const isSlow = query.took >= host.slowFrom(query);
+    const isSlow = query.took - query.paused * 1000 >= host.slowFrom(query);
     if (
       isSlow ||
       query.idled > 0 ||
