@@ -7,6 +7,22 @@ export const expectedNames: Readonly<Record<string, Readonly<Record<string, read
     '.': ['batchLoader', 'batch', 'Page', 'BatchLoaderError', 'OptionsError'],
     './graphql': ['hints', 'relation', 'connection', 'aggregate', 'resolveReference'],
   },
+  'query-timing': {
+    '.': ['queryTiming', 'OptionsError', 'QueryTimingError'],
+    './http': ['nodeTiming', 'expressTiming', 'fastifyTiming', 'honoTiming', 'yogaTiming', 'fetchTiming'],
+    './dashboard': ['dashboard'],
+    './opentelemetry': ['openTelemetry', 'traceTags'],
+    './prometheus': ['prometheus'],
+    './vitest': [
+      'queryMatchers',
+      'assertQueries',
+      'recordQueries',
+      'queriesOf',
+      'ciReport',
+      'readBaseline',
+      'writeBaseline',
+    ],
+  },
   'replica-resolver': {
     '.': [
       'replicaResolver',
@@ -46,6 +62,7 @@ export const expectedNames: Readonly<Record<string, Readonly<Record<string, read
 /** The runtime dependencies of each package, each a decision: well kept, small, and better at its job than code of ours. */
 export const expectedDependencies: Readonly<Record<string, readonly string[]>> = {
   'batch-loader': [],
+  'query-timing': [],
   'replica-resolver': [],
   'result-cache': [
     // What is used longest ago goes first, bounded in bytes.
