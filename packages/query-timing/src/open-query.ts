@@ -35,14 +35,6 @@ export class OpenQuery implements QueryRecord {
   batch: number | undefined = undefined;
   cache: string | undefined = undefined;
   route: string | undefined = undefined;
-  /** Set while it is open. */
-  context: Context | undefined;
-  /** The scope it is counted in; set while it is open. */
-  owner: OpenScope | undefined = undefined;
-  /** What MikroORM hands to its logger; set while it is open. */
-  logContext: LogContext | undefined;
-  /** Set from its answer to its end. */
-  answer: Answer | undefined = undefined;
   /** For how long its transaction did nothing before it, in ms, and after what. */
   idled = 0;
   before = '';
@@ -50,12 +42,20 @@ export class OpenQuery implements QueryRecord {
   lasted = 0;
   /** The how manieth statement of its transaction it is. */
   place = 0;
+  /** For how long its reader has kept a stream waiting, in ms. */
+  paused = 0;
   /** In ms of `performance.now()`: when it began, was written, and answered. */
   begunAt: number;
   sentAt = 0;
   answeredAt = 0;
+  // Private: whoever writes a record as JSON while it is open must not get values and rows.
+  #context: Context | undefined;
+  #owner: OpenScope | undefined = undefined;
+  #logContext: LogContext | undefined = undefined;
+  #answer: Answer | undefined = undefined;
   readonly #ends: QueryEnds;
   #isOver = false;
+  #isLeft = false;
 
   constructor(id: number, shape: ShapeText, begunAt: number, context: Context | undefined, ends: QueryEnds) {
     this.id = id;
@@ -66,9 +66,44 @@ export class OpenQuery implements QueryRecord {
     this.operation = context?.operation?.name;
     this.fork = context?.operation?.fork;
     this.label = undefined;
-    this.context = context;
-    this.logContext = undefined;
+    this.#context = context;
     this.#ends = ends;
+  }
+
+  /** Set while it is open. */
+  get context(): Context | undefined {
+    return this.#context;
+  }
+
+  set context(context: Context | undefined) {
+    this.#context = context;
+  }
+
+  /** The scope it is counted in; set while it is open. */
+  get owner(): OpenScope | undefined {
+    return this.#owner;
+  }
+
+  set owner(owner: OpenScope | undefined) {
+    this.#owner = owner;
+  }
+
+  /** What MikroORM hands to its logger; set while it is open. */
+  get logContext(): LogContext | undefined {
+    return this.#logContext;
+  }
+
+  set logContext(logContext: LogContext | undefined) {
+    this.#logContext = logContext;
+  }
+
+  /** Set from its answer to its end. */
+  get answer(): Answer | undefined {
+    return this.#answer;
+  }
+
+  set answer(answer: Answer | undefined) {
+    this.#answer = answer;
   }
 
   /** @param at in ms of `performance.now()` */
@@ -81,20 +116,28 @@ export class OpenQuery implements QueryRecord {
     return this.answeredAt !== 0;
   }
 
-  /** Its caller has what it asked for. */
+  /** Its caller waits no longer, though it was not answered (an `AbortSignal`). */
+  get isLeft(): boolean {
+    return this.#isLeft;
+  }
+
+  /** Its caller has what it asked for, or has left. */
   end(): void {
+    if (this.answeredAt === 0) {
+      this.#isLeft = true;
+    }
     if (this.#isOver || this.answeredAt === 0) {
       return;
     }
     this.#isOver = true;
     const now = performance.now();
-    this.after = (now - this.answeredAt) * 1000;
+    this.after = (now - this.answeredAt + this.paused) * 1000;
     this.took = (now - this.begunAt) * 1000;
     this.#ends.ended(this);
-    this.context = undefined;
-    this.logContext = undefined;
-    this.owner = undefined;
-    this.answer = undefined;
+    this.#context = undefined;
+    this.#logContext = undefined;
+    this.#owner = undefined;
+    this.#answer = undefined;
   }
 }
 

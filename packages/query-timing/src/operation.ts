@@ -12,6 +12,7 @@ export class Operation {
   cache: string | undefined = undefined;
   /** A query whose rows it is making entities of. */
   #hydrating: OpenQuery | undefined = undefined;
+  #isOver = false;
 
   constructor(id: number, name: string, entity: string | undefined, fork: number, parent: Operation | undefined) {
     this.id = id;
@@ -27,6 +28,10 @@ export class Operation {
   hydrates(query: OpenQuery): void {
     this.hydrated();
     this.#hydrating = query;
+    // Its caller has not waited for the answer (an `AbortSignal`).
+    if (this.#isOver) {
+      this.hydrated();
+    }
   }
 
   /** It has made its entities, or goes on to something else. */
@@ -36,5 +41,11 @@ export class Operation {
       this.#hydrating = undefined;
       query.end();
     }
+  }
+
+  /** It has returned, or failed. */
+  end(): void {
+    this.#isOver = true;
+    this.hydrated();
   }
 }

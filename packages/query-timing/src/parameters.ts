@@ -1,4 +1,5 @@
 import { hash, randomBytes } from 'node:crypto';
+import { shortened } from './shortened.ts';
 
 /** Most values of a query that are described. */
 const MOST = 32;
@@ -90,5 +91,5 @@ function textOf(value: unknown): string {
   } catch {
     text = `(${typeOf(value)})`;
   }
-  return text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text;
+  return shortened(text, LONGEST);
 }

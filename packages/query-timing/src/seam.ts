@@ -1,6 +1,5 @@
 import type { MikroORM } from '@mikro-orm/core';
 import type { Model } from './model.ts';
-import { QueryTimingError } from './errors.ts';
 import { defaultEntityManager, timedEntityManager } from './seam/entity-manager.ts';
 import { OrmModel } from './seam/model.ts';
 import { sideConnections } from './seam/side-connection.ts';
@@ -57,13 +56,7 @@ export class Seam {
       if (options.driverOptions !== undefined) {
         options.driverOptions = listening(options.driverOptions, takeover.notice);
       }
-      const cannot = timeConnection(connection, role, takeover);
-      if (cannot !== undefined) {
-        throw new QueryTimingError(
-          'UNSUPPORTED',
-          `queryTiming() has to see every query, but got: ${cannot}. Give MikroORM its dialect, or a function that makes it, instead.`,
-        );
-      }
+      timeConnection(connection, role, takeover);
     };
     time(driver.connection, 'primary');
     driver.replicas.forEach(replica => time(replica, 'replica'));

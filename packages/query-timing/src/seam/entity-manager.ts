@@ -69,6 +69,10 @@ export function timedEntityManager(Base: EntityManagerClass, recorder: Recorder)
       return recorder.operation(name, entity, this.id, () => inner.apply(this, args));
     });
   }
+  override('stream', function (inner, args) {
+    const call = (): AsyncIterable<unknown> => inner.apply(this, args) as AsyncIterable<unknown>;
+    return recorder.streaming('stream', entityName(args[0]), this.id, call);
+  });
   return Timed;
 }
 

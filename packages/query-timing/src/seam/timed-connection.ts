@@ -1,3 +1,4 @@
+import { QueryTimingError } from '../errors.ts';
 import { Lease } from '../lease.ts';
 import type { LogContext } from '../open-query.ts';
 import { type PoolCounts, PoolStats } from '../pool-stats.ts';
@@ -45,7 +46,7 @@ export interface TimedConnection {
   createKyselyDialect(...args: unknown[]): Dialect | Promise<Dialect>;
   getNativeClient(): Promise<unknown>;
   readonly options: { driverOptions?: unknown; name?: string | undefined; host?: string; port?: number };
-  readonly config: { get(name: 'driverOptions'): unknown };
+  readonly config: { get(name: 'driverOptions'): unknown; get(name: 'name'): string | undefined };
 }
 
 /** What is done with what is sent, beside timing it. */
@@ -72,13 +73,9 @@ export interface Sending {
  * having `query`, `params`, `formatted` and `id`; on `createKysely()` being called for each connect and `createKyselyDialect()`
  * making the dialect, or `driverOptions` being one; and on Kysely's `Driver.acquireConnection()` giving out the objects that
  * statements run on.
- * @returns what cannot be timed, if it is so
+ * @throws QueryTimingError for what cannot be timed: a Kysely instance in `driverOptions`
  */
-export function timeConnection(
-  connection: TimedConnection,
-  role: 'primary' | 'replica',
-  sending: Sending,
-): 'a Kysely instance in driverOptions' | undefined {
+export function timeConnection(connection: TimedConnection, role: 'primary' | 'replica', sending: Sending): void {
   const { recorder } = sending;
   const pool = new PoolStats(nameOf(connection, role), role);
   sending.pool(pool);
@@ -94,7 +91,7 @@ export function timeConnection(
   };
   const given = connection.options.driverOptions ?? connection.config.get('driverOptions');
   if (isKysely(given)) {
-    return 'a Kysely instance in driverOptions';
+    throw cannotTime();
   }
   if (typeof given === 'function' || isDialect(given)) {
     const createKysely = connection.createKysely.bind(connection);
@@ -102,12 +99,22 @@ export function timeConnection(
       // Anew each time: a connection that is closed forgets its options.
       connection.options.driverOptions = () => {
         const made: unknown = typeof given === 'function' ? (given as () => unknown)() : given;
+        if (isKysely(made)) {
+          throw cannotTime();
+        }
         return isDialect(made) ? timed(made) : made;
       };
       return createKysely();
     };
   }
-  return undefined;
+}
+
+function cannotTime(): QueryTimingError {
+  return new QueryTimingError(
+    'UNSUPPORTED',
+    'queryTiming() has to see every query, but got: a Kysely instance in driverOptions. ' +
+      'Give MikroORM its dialect, or a function that makes it, instead.',
+  );
 }
 
 /** `driverOptions` whose pools tell of notices, whoever makes them (MikroORM's public `onPoolCreated`). */
@@ -125,8 +132,10 @@ export function listening(given: unknown, notice: (message: string) => void): un
   };
 }
 
-function nameOf({ options }: TimedConnection, role: string): string {
-  return options.name ?? (options.host === undefined ? role : `${options.host}:${options.port ?? 5432}`);
+/** As MikroORM calls it in its log, but with the port: several servers may be on one host. */
+function nameOf({ options, config }: TimedConnection, role: string): string {
+  const { host, port, name = role === 'primary' ? config.get('name') : undefined } = options;
+  return name ?? (host === undefined ? role : `${host}:${port ?? 5432}`);
 }
 
 function isDialect(value: unknown): value is Dialect {
@@ -143,6 +152,8 @@ function timeDialect(dialect: Dialect, connection: TimedConnection, pool: PoolSt
   const createDriver = dialect.createDriver.bind(dialect);
   dialect.createDriver = () => {
     const driver = createDriver();
+    // Where it is was not known before.
+    pool.name = nameOf(connection, pool.role);
     const acquire = driver.acquireConnection.bind(driver);
     const release = driver.releaseConnection.bind(driver);
     let isFirst = true;
@@ -200,7 +211,6 @@ async function learn(connection: TimedConnection, pool: PoolStats, sending: Send
       pool.counts = native as PoolCounts;
       sending.native(native);
     }
-    pool.name = nameOf(connection, pool.role);
   } catch {
     // Nothing is known then, and nothing is missing but the number of idle connections.
   }
@@ -235,12 +245,22 @@ function timePhysical(physical: PhysicalConnection, lease: Lease, { recorder, ou
     const { shape } = query;
     const text = outgoing(sql, shape.hasComment, false);
     let rows = 0;
+    let paused = 0;
+    let givenAt = 0;
+    const taken = (): void => {
+      if (givenAt > 0) {
+        paused += performance.now() - givenAt;
+        givenAt = 0;
+      }
+    };
     try {
       const results = stream(text === sql ? compiled : { ...compiled, sql: text }, ...rest);
       recorder.written(query);
       for await (const result of results) {
         rows += result.rows.length;
+        givenAt = performance.now();
         yield result;
+        taken();
       }
     } catch (error) {
       recorder.failed(lease, query, sql, parameters, error);
@@ -248,7 +268,8 @@ function timePhysical(physical: PhysicalConnection, lease: Lease, { recorder, ou
     } finally {
       // Also when its reader stops early.
       if (!query.isAnswered) {
-        recorder.streamed(lease, query, sql, parameters, rows);
+        taken();
+        recorder.streamed(lease, query, sql, parameters, rows, paused);
       }
     }
   };
