@@ -1,4 +1,3 @@
-import { isAbsolute } from 'node:path';
 import type { Finding } from '../finding.ts';
 import { labelOf, sentenceOf } from '../terminal/finding-lines.ts';
 import { printable } from '../terminal/printable.ts';
@@ -14,7 +13,7 @@ const COMMAND = { error: 'error', warning: 'warning', info: 'notice' } as const;
 export function annotation(finding: Finding, root: string): string {
   const { site, count, fix } = finding;
   const file = site === undefined ? undefined : fileOf(site, root);
-  const isInside = file !== undefined && !isAbsolute(file) && !/^\.\.?(\/|$)|^[a-z][a-z\d+.-]+:/i.test(file);
+  const isInside = file !== undefined && !/^\.\.?(\/|$)|^[a-z][a-z\d+.-]+:/i.test(file);
   const properties = {
     ...(isInside && { file, line: String(site?.line) }),
     title: labelOf(finding) + (count > 1 ? ` ×${count}` : ''),

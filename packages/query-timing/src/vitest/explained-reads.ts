@@ -22,9 +22,9 @@ export interface ExplainedRead {
   readonly plan: ExplainedNode;
 }
 
-/** EXPLAIN has one row. */
+/** EXPLAIN has one row, with JSON as text. */
 interface ExplainedRow {
-  readonly 'QUERY PLAN': readonly [{ readonly Plan: ExplainedNode }];
+  readonly 'QUERY PLAN': string;
 }
 
 /** Reads that are explained, each shape once; what is longer, in characters, is not. */
@@ -96,7 +96,8 @@ async function explain(
     await connection.query(`set local lock_timeout = '2s'`);
     const [row] = await connection.query<ExplainedRow>(`explain (format json) ${sql}`, values);
     await connection.query('rollback');
-    return (row as ExplainedRow)['QUERY PLAN'][0].Plan;
+    const [{ Plan: plan }] = JSON.parse((row as ExplainedRow)['QUERY PLAN']) as [{ Plan: ExplainedNode }];
+    return plan;
   } catch (error) {
     // Never its message, which may have values.
     throw new QueryTimingError(
