@@ -48,7 +48,8 @@ function checkVerify(value: unknown): string | undefined {
     throw wrong(
       'advice.verify',
       "is 'hypopg' or { clientUrl } of a database that may be thrown away",
-      value,
+      // A URL by itself may have a password.
+      typeof value === 'string' ? { text: value } : value,
       "Leave it out for 'hypopg'.",
     );
   }

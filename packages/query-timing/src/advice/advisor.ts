@@ -37,7 +37,8 @@ export interface AdvisorHost {
 
 /** A table of fewer pages (of 8 kB) is read as fast without an index. */
 const FEW_PAGES = 100;
-const COPY_MS = 120_000;
+/** For an index to be built and looked at in a copy, in ms. */
+const COPY_MS = 60_000;
 
 /** Thinks of indexes that would spare what a plan reads, looks whether they do, and keeps what is advised together. */
 export class Advisor {

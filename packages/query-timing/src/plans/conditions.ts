@@ -37,7 +37,8 @@ export interface SortColumn extends ColumnName {
 export function sortColumn(key: string): SortColumn | undefined {
   const all = tokens(key);
   const [left, next] = operand(all, 0);
-  if (left.kind !== 'column') {
+  // As another type it may have another order.
+  if (left.kind !== 'column' || all.some(({ kind }) => kind === 'cast')) {
     return undefined;
   }
   const rest = all
@@ -58,7 +59,7 @@ export function sortColumn(key: string): SortColumn | undefined {
 }
 
 interface Token {
-  readonly kind: 'name' | 'word' | 'value' | 'operator' | 'punctuation';
+  readonly kind: 'name' | 'word' | 'value' | 'cast' | 'operator' | 'punctuation';
   readonly text: string;
 }
 
@@ -68,18 +69,18 @@ type Operand =
   | { readonly kind: 'value' }
   | { readonly kind: 'other' };
 
-// Casts are no tokens: whether a column is compared as text or as varchar changes nothing here.
 const TOKEN =
   /(?<cast>::\s*(?:"(?:[^"]|"")*"|[\w$\u0080-\uffff]+)(?:\.(?:"(?:[^"]|"")*"|[\w$\u0080-\uffff]+))?(?: varying| precision)?(?:\([\d,?]*\))?(?: with(?:out)? time zone)?(?:\[\])*)|(?<name>"(?:[^"]|"")*")|(?<value>'(?:[^']|'')*'|\?|\$\d+|\d[\w.]*)|(?<word>[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)|(?<operator>[-+*/<>=~!@#%^&|]+)|(?<punctuation>[().,[\]])/gu;
+
+const KINDS_OF_TOKENS = ['cast', 'value', 'word', 'operator', 'punctuation'] as const;
 
 function tokens(expression: string): Token[] {
   const found: Token[] = [];
   for (const { groups, 0: all } of expression.matchAll(TOKEN)) {
     if (groups?.['name'] !== undefined) {
       found.push({ kind: 'name', text: all.slice(1, -1).replaceAll('""', '"') });
-    } else if (groups?.['cast'] === undefined) {
-      const kind = (['value', 'word', 'operator', 'punctuation'] as const).find(name => groups?.[name] !== undefined)!;
-      found.push({ kind, text: all });
+    } else {
+      found.push({ kind: KINDS_OF_TOKENS.find(kind => groups?.[kind] !== undefined)!, text: all });
     }
   }
   return found;
@@ -145,8 +146,19 @@ function wholeOperand(all: readonly Token[]): Operand {
   return next === all.length ? found : all.length > 0 && !hasColumn(all) ? { kind: 'value' } : { kind: 'other' };
 }
 
-/** What stands at a place, and where it ends. */
+/** What stands at a place with its casts, and where it ends. */
 function operand(all: readonly Token[], at: number): readonly [Operand, number] {
+  let [found, next] = uncast(all, at);
+  for (; all[next]?.kind === 'cast'; next++) {
+    // As text a varchar is found by its index, and a time as a date is not.
+    if (found.kind === 'column' && !/^::\s*(?:text|bpchar|character)\b/.test(all[next]!.text)) {
+      found = { kind: 'other' };
+    }
+  }
+  return [found, next];
+}
+
+function uncast(all: readonly Token[], at: number): readonly [Operand, number] {
   const first = all[at];
   if (first?.kind === 'value') {
     return [{ kind: 'value' }, at + 1];

@@ -7,6 +7,8 @@ const LONGEST_DETAIL = 500;
 /** What has a field of its own in `PlanNode`, and what says nothing to a reader. */
 const NO_DETAILS: ReadonlySet<string> = new Set([
   'Node Type',
+  'Parent Relationship',
+  'Schema',
   'Relation Name',
   'Index Name',
   'Alias',
@@ -21,6 +23,7 @@ const NO_DETAILS: ReadonlySet<string> = new Set([
   'Rows Removed by Filter',
   'Shared Hit Blocks',
   'Shared Read Blocks',
+  'Output',
   'Plans',
   'Workers',
   'Parallel Aware',

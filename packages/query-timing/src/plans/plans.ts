@@ -61,7 +61,7 @@ const LONGEST = 65_536;
 /** Notices that wait to be read. */
 const MOST_NOTICES = 5;
 /** For all that is asked about one statement, in ms; each question has a limit of its own besides. */
-const TURN_MS = 30_000;
+const TURN_MS = 90_000;
 
 /**
  * Gets plans, says what is wrong with them, and asks the advisor for indexes: beside the queries, never in their way. A plan

@@ -10,8 +10,9 @@ export interface TableFacts {
   readonly pages: number;
   /** A part of a partitioned table, or one itself. */
   readonly partition: boolean;
-  /** Since the statistics began. */
+  /** Scans of it and its indexes, since the statistics began. */
   readonly reads: number;
+  /** Rows written since then, beyond those that it has: filling it once is no burden. */
   readonly writes: number;
   readonly updates: number;
   /** Updates that left the indexes alone. */
@@ -44,7 +45,8 @@ export async function readTableFacts(
         case when c.reltuples >= 0 then c.reltuples::float8 end as rows, c.relpages::float8 as pages,
         c.relispartition or c.relkind = 'p' as partition,
         (coalesce(s.seq_scan, 0) + coalesce(s.idx_scan, 0))::float8 as reads,
-        (coalesce(s.n_tup_ins, 0) + coalesce(s.n_tup_upd, 0) + coalesce(s.n_tup_del, 0))::float8 as writes,
+        (greatest(coalesce(s.n_tup_ins, 0) - greatest(c.reltuples, 0), 0)
+          + coalesce(s.n_tup_upd, 0) + coalesce(s.n_tup_del, 0))::float8 as writes,
         coalesce(s.n_tup_upd, 0)::float8 as updates, coalesce(s.n_tup_hot_upd, 0)::float8 as "hotUpdates"
       from unnest($1::text[], $2::text[]) with ordinality as asked(schema, name, place)
       join pg_catalog.pg_class c on c.relname = asked.name

@@ -1,7 +1,7 @@
 import { amount, text } from '../plan-json.ts';
 import { above, isInner, rowsOf, type Visit, wasRun } from '../plan-walk.ts';
 import type { PlanRule } from './rule.ts';
-import { columnsOf, count, named, quoted } from './words.ts';
+import { columnsOf, count, named, quoted, rows } from './words.ts';
 
 /** With fewer rows on both sides a wrong guess chooses no other plan. */
 const MATTERS = 1_000;
@@ -27,7 +27,7 @@ export const estimateOff: PlanRule = visit => {
   const condition = text(node, 'Filter') ?? text(node, 'Index Cond') ?? text(node, 'Recheck Cond');
   return {
     text:
-      `${named(node)} was expected to give ${count(expected)} rows${loops > 1 ? ' a loop' : ''} and gave ${count(actual)}, ` +
+      `${named(node)} was expected to give ${rows(expected)}${loops > 1 ? ' a loop' : ''} and gave ${count(actual)}, ` +
       `${count(Math.round(factor))} times as ${actual > expected ? 'many' : 'few'}: the statistics of ` +
       `${columnsOf(condition)} mislead the planner.`,
     relation: name,
@@ -42,13 +42,11 @@ function innerOfNestedLoop(visit: Visit): boolean {
 
 /** Nodes that are not asked for all of their rows give fewer than expected, and no statistics are to blame. */
 function mayStopEarly(visit: Visit): boolean {
-  for (const { type, node } of above(visit)) {
-    if (type === 'Limit' || type === 'Merge Join' || ['Semi', 'Anti'].includes(text(node, 'Join Type') ?? '')) {
-      return true;
-    }
-    if (text(node, 'Subplan Name') !== undefined) {
-      return true;
-    }
-  }
-  return false;
+  return [visit, ...above(visit)].some(
+    ({ type, node }) =>
+      type === 'Limit' ||
+      type === 'Merge Join' ||
+      ['Semi', 'Anti'].includes(text(node, 'Join Type') ?? '') ||
+      text(node, 'Subplan Name') !== undefined,
+  );
 }

@@ -7,6 +7,11 @@ export function count(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: Math.abs(value) < 10 ? 1 : 0 });
 }
 
+/** `1 row`, `200 rows`. */
+export function rows(value: number): string {
+  return `${count(value)} row${value === 1 ? '' : 's'}`;
+}
+
 /** `Seq Scan on book`. */
 export function named(node: PlanJson): string {
   const relation = text(node, 'Relation Name');
