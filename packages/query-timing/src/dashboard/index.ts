@@ -1,1 +1,3 @@
-export {};
+export { dashboard, type Dashboard } from './dashboard.ts';
+export type { AuthorizeRequest, DashboardOptions } from './options.ts';
+export type { DashboardSource } from './reports.ts';
