@@ -1,8 +1,16 @@
 import type { Finding } from '../finding.ts';
 import type { Model } from '../model.ts';
 import type { QueryRecord } from '../query-record.ts';
+import { placeholders } from '../sql/placeholders.ts';
 import type { Scan } from '../sql/scan.ts';
+import { Course } from './course.ts';
+import { findingsOf, liveFinding } from './findings-of.ts';
+import { addHit } from './hits.ts';
+import { KeySample } from './key-sample.ts';
 import { ModelFacts } from './model-facts.ts';
+import { callOf, entitiesTo, hostOf, isBesides } from './own-work.ts';
+import { type Group, Repeats } from './repeats.ts';
+import type { ScopeView } from './scope-view.ts';
 
 /** A query of a scope, when it is over. */
 export interface Seen {
@@ -20,10 +28,12 @@ export interface Seen {
 /** A call of the EntityManager. */
 export interface OperationTrace {
   readonly id: number;
-  /** `find`, `findOne`, `count`, `flush`, `nativeInsert`, `upsert`, `qb`, `execute`, `kysely` … */
+  /** `find`, `findOne`, `count`, `flush`, `insert`, `upsert`, `nativeUpdate`, `transactional` … */
   readonly name: string;
   /** Class name. */
   readonly entity: string | undefined;
+  /** `em.id` of the fork it was called on. */
+  readonly fork?: number | undefined;
   /** The call that made this one: populate, a lazy load inside … */
   readonly parent: OperationTrace | undefined;
 }
@@ -45,15 +55,32 @@ export interface AnalysisSettings {
   readonly eagerSites?: boolean;
 }
 
-/** Tells what repeats in one scope, and why. */
+const MOST_SHAPES = 500;
+/** From the second query of a shape on, so many are located. */
+const MOST_LOCATED = 6;
+/** Calls of the EntityManager that are remembered until what they populate is seen. */
+const MOST_CALLS = 512;
+
+/**
+ * Tells what repeats in one scope, and why. Keeps hashes and numbers of at most 500 shapes: no value, row or record.
+ *
+ * Everything in `wantsSite` and `add` is done for each query: it has to be cheap, and never throws.
+ */
 export class ScopeAnalysis {
+  readonly #view: ScopeView;
+  readonly #shapes = new Map<string, Repeats>();
+  readonly #inOrder: Repeats[] = [];
+  readonly #course = new Course();
+  /** By call of the EntityManager: the first query that was made for it. */
+  readonly #calls = new Map<number, Repeats>();
+  #found: { readonly at: number; readonly findings: readonly Finding[] } | undefined = undefined;
+
   /**
    * @param facts what is known of shapes by the model; one for each ORM, given to all its scopes, so that a shape is looked
    *   at once and not once in each scope
    */
   constructor(settings: AnalysisSettings, model: Model, facts: ModelFacts = new ModelFacts(model)) {
-    void settings;
-    void facts;
+    this.#view = { settings, facts, shapes: this.#inOrder };
   }
 
   /**
@@ -63,19 +90,165 @@ export class ScopeAnalysis {
    * @param rows how many it returned
    */
   wantsSite(shape: Scan, rows = 0): boolean {
-    void shape;
-    void rows;
-    return false;
+    if (shape.hasList && shape.kind !== 'select') {
+      return false;
+    }
+    const repeats = this.#shapes.get(shape.id);
+    if (repeats !== undefined && repeats.count > 0) {
+      return repeats.count < MOST_LOCATED;
+    }
+    const { settings, facts } = this.#view;
+    return (
+      rows >= settings.threshold &&
+      repeats?.site === undefined &&
+      (settings.eagerSites === true || facts.isParent(shape.id))
+    );
   }
 
   /** @returns what has just become certain, so that it can be told live */
   add(seen: Seen): Finding | undefined {
-    void seen;
-    return undefined;
+    const { shape, error } = seen.record;
+    const course = this.#course;
+    course.at++;
+    switch (shape.kind) {
+      case 'select':
+        if (error !== undefined) {
+          course.failed();
+          return undefined;
+        }
+        if (shape.tables.length === 0 || !shape.loneRead) {
+          course.wrote(shape);
+        }
+        return shape.tables.length === 0 ? undefined : this.#read(seen);
+      case 'insert':
+      case 'update':
+      case 'delete':
+      case 'merge':
+        if (error !== undefined) {
+          course.failed();
+          return undefined;
+        }
+        course.wrote(shape);
+        return shape.hasList ? undefined : this.#write(seen);
+      case 'transaction':
+        if (error !== undefined || shape.text.startsWith('rollback')) {
+          course.failed();
+        }
+        return undefined;
+      case 'call':
+      case 'ddl':
+      case 'setting':
+      case 'other':
+        course.wrote(shape);
+        return undefined;
+    }
   }
 
   /** All, when the scope is over (or as far as it has come). */
   findings(): readonly Finding[] {
-    return [];
+    const { at } = this.#course;
+    if (this.#found?.at !== at) {
+      this.#found = { at, findings: findingsOf(this.#view) };
+    }
+    return this.#found.findings;
   }
+
+  #read(seen: Seen): Finding | undefined {
+    const { record, rows, operation } = seen;
+    const repeats = this.#repeats(seen);
+    if (repeats === undefined) {
+      return undefined;
+    }
+    repeats.site ??= record.site;
+    repeats.rows += record.rows ?? rows.length;
+    if (this.#view.settings.proof && rows.length > 0) {
+      this.#sample(repeats, seen);
+    }
+    const host = hostOf(operation);
+    if (host !== undefined) {
+      const first = this.#calls.get(host.id);
+      if (first !== undefined) {
+        repeats.own++;
+        repeats.ownTook += record.took;
+        repeats.host ??= first;
+        repeats.way ??= entitiesTo(operation, host);
+        return undefined;
+      }
+      if (this.#calls.size >= MOST_CALLS) {
+        this.#calls.clear();
+      }
+      this.#calls.set(host.id, repeats);
+    }
+    return isBesides(operation) || (record.batch !== undefined && record.batch > 1)
+      ? undefined
+      : this.#count(repeats, seen);
+  }
+
+  #write(seen: Seen): Finding | undefined {
+    const repeats = this.#repeats(seen);
+    if (repeats === undefined) {
+      return undefined;
+    }
+    const { operation } = seen;
+    // One flush is one write on purpose, however many statements that takes.
+    if (operation?.name === 'flush') {
+      if (repeats.lastCall === operation.id) {
+        return undefined;
+      }
+      repeats.lastCall = operation.id;
+    }
+    repeats.site ??= seen.record.site;
+    return this.#count(repeats, seen);
+  }
+
+  #repeats({ record, operation }: Seen): Repeats | undefined {
+    const { shape } = record;
+    let repeats = this.#shapes.get(shape.id);
+    if (repeats === undefined && this.#inOrder.length < MOST_SHAPES) {
+      repeats = new Repeats(
+        shape,
+        this.#course.at,
+        callOf(operation)?.name ?? record.operation,
+        operation?.entity ?? record.entity,
+      );
+      this.#shapes.set(shape.id, repeats);
+      this.#inOrder.push(repeats);
+    }
+    return repeats;
+  }
+
+  #sample(repeats: Repeats, { record: { shape }, rows }: Seen): void {
+    repeats.columns ??= this.#view.facts.shape(shape).keyColumns(rows[0]!);
+    const samples = (repeats.samples ??= repeats.columns.map(() => new KeySample()));
+    for (const [index, sample] of samples.entries()) {
+      sample.add(rows, repeats.columns[index]!.key);
+    }
+  }
+
+  #count(repeats: Repeats, seen: Seen): Finding | undefined {
+    const { shape } = seen.record;
+    if (repeats.count > 0 && repeats.placeholders === undefined && !shape.hasList) {
+      repeats.placeholders = placeholders(seen.sql);
+    }
+    const group = addHit(repeats, seen, this.#course);
+    return group !== undefined && isWorthALook(group.count) ? this.#live(repeats, group) : undefined;
+  }
+
+  #live(repeats: Repeats, group: Group): Finding | undefined {
+    // What was taken for duplicates may come out as more than that; nothing else changes any more.
+    if (group.toldAs !== undefined && group.toldAs !== 'duplicate') {
+      return undefined;
+    }
+    const finding = liveFinding(this.#view, repeats, group);
+    if (finding === undefined || finding.kind === group.toldAs) {
+      return undefined;
+    }
+    group.toldAs = finding.kind;
+    return finding;
+  }
+}
+
+/** The first eight, and then each time there are twice as many. */
+function isWorthALook(count: number): boolean {
+  return count > 1 && (count <= 8 || (count & (count - 1)) === 0);
 }

@@ -1,0 +1,165 @@
+import type { CallSite } from '../call-site.ts';
+import type { Course } from './course.ts';
+import type { Group, Hit, Repeats } from './repeats.ts';
+import type { Seen } from './scope-analysis.ts';
+import { callOf } from './own-work.ts';
+import { siteKey } from './site-key.ts';
+import { hashText, hashValue, hashValues } from './value-hash.ts';
+
+const MOST_HITS = 8;
+const MOST_GROUPS = 8;
+/** Values of a query that are told apart one by one. */
+const MOST_VALUES = 16;
+/** Texts so short are met by chance, as small numbers are. */
+const RARE_LENGTH = 8;
+const RARE_NUMBER = 1_000_000;
+
+/**
+ * Counts a query among the others of its shape.
+ *
+ * @returns the group that it is one of; `undefined` if it is none of any: a retry, for many at once, or a duplicate
+ */
+export function addHit(repeats: Repeats, seen: Seen, course: Course): Group | undefined {
+  const { record, parameters, rows, operation } = seen;
+  const { shape, took, site } = record;
+  const call = callOf(operation);
+  // Some calls make a fork for what they do.
+  const fork = call?.fork ?? record.fork;
+  const whole = wholeOf(seen);
+  const begin = record.start;
+  const same = repeats.hits.find(hit => hit.whole === whole);
+  const isRetry = same !== undefined && course.hasFailedSince(repeats);
+  const hadReason = same === undefined || course.hadReason(repeats, begin, took);
+  repeats.lastAt = course.at;
+  repeats.lastEnd = begin + took / 1000;
+  repeats.lastErrors = course.errors;
+  if (isRetry) {
+    return undefined;
+  }
+  const isRead = shape.kind === 'select';
+  if (same !== undefined && isRead && shape.loneRead && !hadReason && call?.name !== 'refresh') {
+    same.same++;
+    same.sameTook += took;
+    same.sameSite ??= site;
+    if (fork !== same.fork) {
+      same.sameForks++;
+    }
+  }
+  repeats.count++;
+  if (isRead && isForMany(shape.hasList, parameters)) {
+    if (same === undefined && repeats.hits.length < MOST_HITS) {
+      repeats.hits.push(newHit(course.at, whole, [], 0, fork));
+    }
+    return undefined;
+  }
+  const group = groupOf(repeats, site, call?.name ?? record.operation, operation?.entity ?? record.entity);
+  group.count++;
+  group.took += took;
+  group.rows += record.rows ?? 0;
+  group.mostRows = Math.max(group.mostRows, record.rows ?? rows.length);
+  if (same === undefined) {
+    group.distinct++;
+    if (repeats.hits.length < MOST_HITS) {
+      const hit = newHit(course.at, whole, valuesOf(parameters), rareOf(parameters), fork);
+      repeats.hits.push(hit);
+      group.hits.push(hit);
+    }
+  }
+  return group;
+}
+
+/** In a text that was written by hand, values may stand in the text itself. */
+function wholeOf({ sql, parameters, operation }: Seen): number {
+  return operation !== undefined && parameters.length > 0
+    ? hashValues(parameters)
+    : parameters.length === 0
+      ? hashText(sql)
+      : hashText(sql) ^ hashValues(parameters);
+}
+
+/** `in (1, 2, 3)` and `any('{1,2,3}')`: a batch. */
+function isForMany(hasList: boolean, parameters: readonly unknown[]): boolean {
+  return hasList || parameters.some(value => Array.isArray(value) && value.length > 1);
+}
+
+function newHit(at: number, whole: number, values: readonly number[], rare: number, fork: number | undefined): Hit {
+  return { at, whole, values, rare, fork, same: 0, sameTook: 0, sameSite: undefined, sameForks: 0 };
+}
+
+function valuesOf(parameters: readonly unknown[]): readonly number[] {
+  const values: number[] = [];
+  const most = Math.min(parameters.length, MOST_VALUES);
+  for (let index = 0; index < most; index++) {
+    values.push(hashValue(parameters[index]));
+  }
+  return values;
+}
+
+function rareOf(parameters: readonly unknown[]): number {
+  let rare = 0;
+  const most = Math.min(parameters.length, MOST_VALUES);
+  for (let index = 0; index < most; index++) {
+    const value = parameters[index];
+    if (
+      typeof value === 'string'
+        ? value.length >= RARE_LENGTH
+        : typeof value === 'number'
+          ? Math.abs(value) >= RARE_NUMBER
+          : typeof value === 'bigint'
+    ) {
+      rare |= 1 << index;
+    }
+  }
+  return rare;
+}
+
+/**
+ * The group of a place. The first query of a shape has no known place: it is taken for the first of those that follow. After
+ * the first six nobody asks any more: they are taken for more of the last ones.
+ */
+function groupOf(
+  { groups }: Repeats,
+  site: CallSite | undefined,
+  method: string | undefined,
+  entity: string | undefined,
+): Group {
+  const last = groups.at(-1);
+  if (site === undefined) {
+    return last ?? added(groups, undefined, undefined, method, entity);
+  }
+  const key = siteKey(site);
+  const known = groups.find(group => group.key === key);
+  if (known !== undefined) {
+    return known;
+  }
+  if (last?.key === undefined && last?.method === method && groups.length === 1) {
+    last!.key = key;
+    last!.site = site;
+    return last!;
+  }
+  return groups.length < MOST_GROUPS ? added(groups, key, site, method, entity) : last!;
+}
+
+function added(
+  groups: Group[],
+  key: string | undefined,
+  site: CallSite | undefined,
+  method: string | undefined,
+  entity: string | undefined,
+): Group {
+  const group: Group = {
+    key,
+    site,
+    hits: [],
+    count: 0,
+    distinct: 0,
+    took: 0,
+    rows: 0,
+    mostRows: 0,
+    method,
+    entity,
+    toldAs: undefined,
+  };
+  groups.push(group);
+  return group;
+}
