@@ -1,5 +1,4 @@
-import { OptionsError } from '../../packages/query-timing/src/errors.ts';
-import type { QueryTimingOptions } from '@mikrokit/query-timing';
+import { OptionsError, type QueryTimingOptions } from '@mikrokit/query-timing';
 import * as fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { comment } from '../../packages/query-timing/src/comments/comment.ts';

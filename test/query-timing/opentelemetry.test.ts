@@ -1,6 +1,5 @@
 import { type Attributes, context, SpanKind, SpanStatusCode, trace, TraceFlags } from '@opentelemetry/api';
-import { OptionsError } from '../../packages/query-timing/src/errors.ts';
-import type { QueryRecord } from '@mikrokit/query-timing';
+import { OptionsError, type QueryRecord } from '@mikrokit/query-timing';
 import { openTelemetry, type OpenTelemetryOptions, traceTags } from '@mikrokit/query-timing/opentelemetry';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import {
@@ -92,11 +91,19 @@ describe('a span', () => {
     expect(span().parentSpanContext).toBeUndefined();
   });
 
-  test('has no name of an operation or table when MikroORM did not say what it asks for: they are not read out of SQL', () => {
-    const { attributes } = traced().span({ entity: undefined });
-    expect(attributes).toMatchObject({ 'db.query.summary': 'select author' });
-    expect(attributes).not.toHaveProperty(['db.operation.name']);
-    expect(attributes).not.toHaveProperty(['db.collection.name']);
+  test.each(['execute', 'kysely', 'transactional', undefined])(
+    'of SQL that the user has written (%s) has no name of an operation or table: they are not read out of it',
+    operation => {
+      const { attributes } = traced().span({ entity: undefined, operation });
+      expect(attributes).toMatchObject({ 'db.query.summary': 'select author' });
+      expect(attributes).not.toHaveProperty(['db.operation.name']);
+      expect(attributes).not.toHaveProperty(['db.collection.name']);
+    },
+  );
+
+  test.each(['flush', 'qb'])('of what MikroORM wrote for a %s has both', operation => {
+    const names = { 'db.operation.name': 'select', 'db.collection.name': 'author' };
+    expect(traced().span({ entity: undefined, operation }).attributes).toMatchObject(names);
   });
 
   test('of transaction control is called as it', () => {
@@ -163,10 +170,25 @@ describe('a span', () => {
     expect(traced({ server: { address: 'db.example' } }).span().attributes).not.toHaveProperty(['server.port']);
   });
 
+  test('has the database of the pool, where that was told', () => {
+    const { timing, span } = traced();
+    for (const [driver, namespace] of [
+      [new pg.Pool({ database: 'shop' }), 'shop'],
+      [new pg.Pool({ connectionString: 'postgres://127.0.0.1/shop' }), undefined],
+      [{ options: { database: 7 } }, undefined],
+    ] as const) {
+      timing.pgPool = driver;
+      expect(span().attributes['db.namespace']).toBe(namespace);
+    }
+    const own = traced({ namespace: 'mine' });
+    own.timing.pgPool = new pg.Pool({ database: 'shop' });
+    expect(own.span().attributes['db.namespace']).toBe('mine');
+  });
+
   test.each<[node: string | undefined, server: OpenTelemetryOptions['server'], address: unknown, port: unknown]>([
     ['10.0.0.7:5433', undefined, '10.0.0.7', 5433],
     ['[::1]:5432', undefined, '[::1]', undefined],
-    ['10.0.0.7:5433', { address: 'other' }, '10.0.0.7', 5433],
+    ['10.0.0.7:5433', { address: 'other' }, 'other', undefined],
     ['one', { address: 'other' }, 'other', undefined],
     ['one', node => ({ address: `${node}.example`, port: 1 }), 'one.example', 1],
     ['10.0.0.7:5433', () => undefined, '10.0.0.7', 5433],
@@ -234,11 +256,11 @@ describe('beside another instrumentation', () => {
     const { timing, span } = traced();
     const pool = new pg.Pool();
     onTestFinished(() => pool.end());
-    timing.wrapped = pool;
+    timing.pgPool = pool;
     expect(span().kind).toBe(SpanKind.CLIENT);
     wrap();
     expect(span().kind).toBe(SpanKind.INTERNAL);
-    timing.wrapped = undefined;
+    timing.pgPool = undefined;
     expect(span().kind).toBe(SpanKind.CLIENT);
   });
 
@@ -247,7 +269,7 @@ describe('beside another instrumentation', () => {
     ['internal', SpanKind.INTERNAL],
   ] as const)('`spans: %j` is kept to', (spans, kind) => {
     const { timing, span } = traced({ spans });
-    timing.wrapped = pg;
+    timing.pgPool = pg;
     expect(span().kind).toBe(kind);
     wrap();
     expect(span().kind).toBe(kind);

@@ -1,10 +1,11 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { OptionsError } from '../../packages/query-timing/src/errors.ts';
+import { OptionsError } from '@mikrokit/query-timing';
 import { prometheus, type PrometheusOptions } from '@mikrokit/query-timing/prometheus';
 import express from 'express';
 import * as fc from 'fast-check';
 import parsePrometheusTextFormat from 'parse-prometheus-text-format';
+import pg from 'pg';
 import { Counter, Registry } from 'prom-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { poolOfTen, ToldTiming } from './fixtures/told-timing.ts';
@@ -104,6 +105,13 @@ describe('a scrape', () => {
     ]);
   });
 
+  test('has the database of the pool', () => {
+    const { timing, scrape } = scraped();
+    timing.pgPool = new pg.Pool({ database: 'shop' });
+    timing.query();
+    expect(scrape().histogram(duration)).toMatchObject([{ labels: { db_namespace: 'shop', ...author } }]);
+  });
+
   test('says how many rows reads returned', () => {
     const { timing, scrape } = scraped();
     timing.query();
@@ -118,7 +126,7 @@ describe('a scrape', () => {
 
   test('names no operation or table of SQL that the user has written', () => {
     const { timing, scrape } = scraped();
-    timing.query({ entity: undefined });
+    timing.query({ entity: undefined, operation: 'execute' });
     expect(scrape().histogram(duration)).toMatchObject([{ labels: { db_query_summary: 'select author' }, count: 1 }]);
     expect(Object.keys(scrape().histogram(duration)[0]!.labels)).toEqual(['db_query_summary']);
     timing.query({ shape: { tables: [] } });
@@ -208,7 +216,7 @@ describe('labels', () => {
         names => {
           const { timing, exporter } = scraped();
           for (const summary of names) {
-            timing.query({ entity: undefined, shape: { summary } });
+            timing.query({ entity: undefined, operation: 'execute', shape: { summary } });
           }
           const lines = exporter
             .metrics()
@@ -226,7 +234,7 @@ describe('labels', () => {
   test('a hostile table is one label for the parser, too', () => {
     const { timing, scrape } = scraped();
     const summary = 'select "x\\"} 1\nevil_metric{a="b"} 2';
-    timing.query({ entity: undefined, shape: { summary } });
+    timing.query({ entity: undefined, operation: 'execute', shape: { summary } });
     const all = scrape();
     expect(all.samples.filter(({ name }) => name.includes('evil'))).toEqual([]);
     expect(all.histogram(duration)).toMatchObject([{ labels: { db_query_summary: summary }, count: 1 }]);

@@ -13,8 +13,9 @@ export function queryAttributes(settings: OpenTelemetrySettings, record: QueryRe
   const attributes: Attributes = { 'db.system.name': 'postgresql' };
   const { operation, collection } = operationOf(record);
   const server = settings.server(node);
-  if (settings.namespace !== undefined) {
-    attributes['db.namespace'] = settings.namespace;
+  const namespace = settings.namespace();
+  if (namespace !== undefined) {
+    attributes['db.namespace'] = namespace;
   }
   if (shape.summary !== '') {
     attributes['db.query.summary'] = shape.summary;

@@ -26,11 +26,11 @@ export interface OpenTelemetryOptions {
   readonly queryText?: boolean | undefined;
   /** Spans have `db.response.returned_rows`, and there is a metric of it. @default true */
   readonly rows?: boolean | undefined;
-  /** `db.namespace`: `database` or `database|schema`, as they are when connecting. */
+  /** `db.namespace`: `database` or `database|schema`, as they are when connecting. @default the database */
   readonly namespace?: string | undefined;
   /**
-   * The server, for all queries or by the name of their node. A node that is called `host:port` needs none.
-   * @default unknown
+   * The server, for all queries or by the name of their node. For a connection through a proxy, or nodes with names of their
+   * own. @default that in the name of the node, `host:port`
    */
   readonly server?: ServerAddress | ((node: string | undefined) => ServerAddress | undefined) | undefined;
 }

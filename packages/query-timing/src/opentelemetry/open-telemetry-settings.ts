@@ -1,5 +1,6 @@
 import { type Meter, metrics, trace, type Tracer } from '@opentelemetry/api';
 import { checkBoolean, checkText, isObject, oneOf, whole, wrong } from '../checks.ts';
+import { databaseOf } from './driver.ts';
 import type { OpenTelemetryOptions, ServerAddress } from './open-telemetry-options.ts';
 
 /** `OpenTelemetryOptions`, checked, with their defaults. */
@@ -10,7 +11,7 @@ export interface OpenTelemetrySettings {
   readonly metrics: boolean;
   readonly queryText: boolean;
   readonly rows: boolean;
-  readonly namespace: string | undefined;
+  namespace(): string | undefined;
   server(node: string | undefined): ServerAddress | undefined;
 }
 
@@ -30,8 +31,11 @@ const names: readonly string[] = [
 
 const hostAndPort = /^([\w.-]{1,255}|\[[\da-f:.]{2,45}\]):(\d{1,5})$/i;
 
-/** @throws {OptionsError} */
-export function openTelemetrySettings(options: OpenTelemetryOptions = {}): OpenTelemetrySettings {
+/** @param driver `timing.driver` @throws {OptionsError} */
+export function openTelemetrySettings(
+  options: OpenTelemetryOptions = {},
+  driver: () => object | undefined,
+): OpenTelemetrySettings {
   if (!isObject(options)) {
     throw wrong('options', `is an object with ${names.join(', ')}`, options, 'Leave it out for the defaults.');
   }
@@ -46,6 +50,7 @@ export function openTelemetrySettings(options: OpenTelemetryOptions = {}): OpenT
   if (meter !== undefined && typeof (meter as Partial<Meter> | null)?.createHistogram !== 'function') {
     throw wrong('meter', 'is a meter of @opentelemetry/api', meter, 'Leave it out for that of the registered SDK.');
   }
+  const namespace = checkText('namespace', options.namespace);
   return {
     tracer: tracer ?? trace.getTracer(scope),
     meter: meter ?? metrics.getMeter(scope),
@@ -53,26 +58,27 @@ export function openTelemetrySettings(options: OpenTelemetryOptions = {}): OpenT
     metrics: checkBoolean('metrics', options.metrics ?? true),
     queryText: checkBoolean('queryText', options.queryText ?? true),
     rows: checkBoolean('rows', options.rows ?? true),
-    namespace: checkText('namespace', options.namespace),
+    namespace: () => namespace ?? databaseOf(driver()),
     server: serverOf(options.server),
   };
 }
 
-/** A node that is named after its address knows better than an address for all of them. */
+/** Nodes are named after their addresses, unless they have names of their own. */
 function serverOf(server: OpenTelemetryOptions['server']): OpenTelemetrySettings['server'] {
   if (typeof server === 'function') {
     return node => server(node) ?? addressIn(node);
   }
-  if (server !== undefined) {
-    if (!isObject(server)) {
-      throw wrong('server', 'is an object with address and port, or a function', server, 'Leave it out if unknown.');
-    }
-    if (checkText('server.address', server.address) === undefined) {
-      throw wrong('server.address', 'is the name of a host', server.address, 'Leave out server if it is unknown.');
-    }
-    whole('server.port', server.port, 5432, 1, 65_535);
+  if (server === undefined) {
+    return addressIn;
   }
-  return node => addressIn(node) ?? server;
+  if (!isObject(server)) {
+    throw wrong('server', 'is an object with address and port, or a function', server, 'Leave it out if unknown.');
+  }
+  if (checkText('server.address', server.address) === undefined) {
+    throw wrong('server.address', 'is the name of a host', server.address, 'Leave out server if it is unknown.');
+  }
+  whole('server.port', server.port, 5432, 1, 65_535);
+  return () => server;
 }
 
 function addressIn(node: string | undefined): ServerAddress | undefined {

@@ -1,13 +1,9 @@
 import { SpanKind } from '@opentelemetry/api';
-import type { QueryTiming } from '../timing.ts';
+import { isWrapped } from './driver.ts';
 import type { OpenTelemetryOptions } from './open-telemetry-options.ts';
 import { openTelemetrySettings } from './open-telemetry-settings.ts';
-import { type MeasuredTiming, measure } from './query-metrics.ts';
+import { measure, type TracedTiming } from './query-metrics.ts';
 import { recordSpan } from './query-span.ts';
-import { isWrapped } from './wrapped-driver.ts';
-
-/** What is used of `queryTiming()`. */
-export type TracedTiming = MeasuredTiming & Pick<QueryTiming, 'driver'>;
 
 /**
  * Makes a span of each query, and the metrics of queries and pools, as OpenTelemetry's conventions for databases have them
@@ -23,7 +19,7 @@ export type TracedTiming = MeasuredTiming & Pick<QueryTiming, 'driver'>;
  * @throws {OptionsError}
  */
 export function openTelemetry(timing: TracedTiming, options?: OpenTelemetryOptions): () => void {
-  const settings = openTelemetrySettings(options);
+  const settings = openTelemetrySettings(options, () => timing.driver());
   const stops: (() => void)[] = [];
   if (settings.spans !== 'off') {
     stops.push(

@@ -10,13 +10,19 @@ const nothing: OperationNames = { operation: undefined, collection: undefined };
 
 /**
  * What is told of a query by name. The conventions forbid to read it out of the text, so that both are `undefined` for SQL
- * that the user has written; MikroORM wrote the text of what an entity was asked for, and of transactions. The words are
- * those of the summary, which has to have them.
+ * that the user has written; what MikroORM wrote says what MikroORM was asked for. The words are those of the summary, which
+ * has to have them.
  */
-export function operationOf({ entity, shape: { kind, summary, tables } }: QueryRecord): OperationNames {
-  if ((entity === undefined && kind !== 'transaction') || summary === '') {
+export function operationOf(record: QueryRecord): OperationNames {
+  const { summary, tables } = record.shape;
+  if (summary === '' || !isOfMikroOrm(record)) {
     return nothing;
   }
   const space = summary.indexOf(' ');
   return { operation: space < 0 ? summary : summary.slice(0, space), collection: tables[0] };
+}
+
+/** A flush and a query builder write for many entities, and do not tell for which. */
+function isOfMikroOrm({ entity, operation, shape }: QueryRecord): boolean {
+  return entity !== undefined || operation === 'flush' || operation === 'qb' || shape.kind === 'transaction';
 }

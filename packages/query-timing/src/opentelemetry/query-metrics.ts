@@ -6,8 +6,8 @@ import { isReturned } from './is-returned.ts';
 import type { OpenTelemetrySettings } from './open-telemetry-settings.ts';
 import { poolNames } from './pool-names.ts';
 
-/** What metrics are made of. */
-export type MeasuredTiming = Pick<QueryTiming, 'on' | 'pools' | 'subscribe'>;
+/** What is used of `queryTiming()`. */
+export type TracedTiming = Pick<QueryTiming, 'driver' | 'on' | 'pools' | 'subscribe'>;
 
 /** Boundaries of the conventions. */
 const SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
@@ -17,7 +17,7 @@ const POOL = 'db.client.connection.pool.name';
 const STATE = 'db.client.connection.state';
 
 /** Measures queries and pools until it is stopped. @returns stops it */
-export function measure(timing: MeasuredTiming, settings: OpenTelemetrySettings): () => void {
+export function measure(timing: TracedTiming, settings: OpenTelemetrySettings): () => void {
   const queries = measureQueries(settings);
   const connections = measureConnections(settings);
   const stops = [timing.subscribe(queries), timing.on('connection', connections), observePools(timing, settings)];
@@ -64,7 +64,7 @@ function measureConnections({ meter }: OpenTelemetrySettings): (event: TimingEve
 }
 
 /** Asked at each collection, of the pools themselves: figures that are added up from events go wrong once and stay wrong. */
-function observePools(timing: MeasuredTiming, { meter }: OpenTelemetrySettings): () => void {
+function observePools(timing: TracedTiming, { meter }: OpenTelemetrySettings): () => void {
   const connections = { unit: '{connection}' };
   const count = meter.createObservableUpDownCounter('db.client.connection.count', {
     ...connections,

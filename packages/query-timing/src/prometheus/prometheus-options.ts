@@ -2,7 +2,7 @@ import { checkText, isObject, wrong } from '../checks.ts';
 
 /** Options of `prometheus()`; every one may be left out. */
 export interface PrometheusOptions {
-  /** Label `db_namespace` of all queries: `database` or `database|schema`. */
+  /** Label `db_namespace`: `database` or `database|schema`, as they are when connecting. @default the database */
   readonly namespace?: string | undefined;
 }
 

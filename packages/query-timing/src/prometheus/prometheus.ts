@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { databaseOf } from '../opentelemetry/driver.ts';
 import type { QueryTiming } from '../timing.ts';
 import { CONTENT_TYPE, exposition } from './exposition.ts';
 import { PoolSeries } from './pool-series.ts';
@@ -7,7 +8,7 @@ import { QuerySeries } from './query-series.ts';
 import { type MetricRegistry, register } from './registry.ts';
 
 /** What is used of `queryTiming()`. */
-export type ScrapedTiming = Pick<QueryTiming, 'on' | 'pools' | 'subscribe'>;
+export type ScrapedTiming = Pick<QueryTiming, 'driver' | 'on' | 'pools' | 'subscribe'>;
 
 /**
  * Answers scrapes: as a handler of `node:http`, Express or the like, by `.fetch`, as text, or in a registry.
@@ -38,7 +39,8 @@ export interface PrometheusExporter {
  * @throws {OptionsError}
  */
 export function prometheus(timing: ScrapedTiming, options?: PrometheusOptions): PrometheusExporter {
-  const queries = new QuerySeries(checkedOptions(options).namespace);
+  const { namespace } = checkedOptions(options);
+  const queries = new QuerySeries(() => namespace ?? databaseOf(timing.driver()));
   const pools = new PoolSeries(() => timing.pools());
   const stops = [timing.subscribe(record => queries.add(record)), timing.on('connection', event => pools.add(event))];
   const all = [...queries.metrics(), ...pools.metrics()];

@@ -26,7 +26,7 @@ interface Series extends Names {
 
 /** How long queries took and how many rows they returned, by what they are: a bounded number of series. */
 export class QuerySeries {
-  readonly #namespace: Labels;
+  readonly #namespace: () => string | undefined;
   readonly #summaries = new BoundedNames(MOST_SUMMARIES);
   readonly #errors = new BoundedNames(MOST_ERRORS);
   /** By summary: there are few of each, and to look through them is cheaper than to make a key. */
@@ -34,9 +34,9 @@ export class QuerySeries {
   #size = 0;
   #overflow = 0;
 
-  /** @param namespace `db_namespace` of all of them */
-  constructor(namespace: string | undefined) {
-    this.#namespace = namespace === undefined ? {} : { db_namespace: namespace };
+  /** @param namespace `db_namespace` */
+  constructor(namespace: () => string | undefined) {
+    this.#namespace = namespace;
   }
 
   /** A query is over. */
@@ -72,7 +72,7 @@ export class QuerySeries {
         name: overflow,
         help: `Queries that are counted as ${OTHER}, as there are too many different ones.`,
         type: 'counter',
-        samples: () => [{ metricName: overflow, labels: this.#namespace, value: this.#overflow }],
+        samples: () => [{ metricName: overflow, labels: {}, value: this.#overflow }],
       },
     ];
   }
@@ -108,8 +108,9 @@ export class QuerySeries {
 
   #create(names: Names): Series {
     const { summary, operation, collection, error } = names;
+    const namespace = this.#namespace();
     const labels = {
-      ...this.#namespace,
+      ...(namespace !== undefined && { db_namespace: namespace }),
       db_query_summary: summary,
       ...(operation !== undefined && { db_operation_name: operation }),
       ...(collection !== undefined && { db_collection_name: collection }),
