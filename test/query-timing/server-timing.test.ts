@@ -1,6 +1,8 @@
-import type { ScopeReport } from '@mikrokit/query-timing';
+import { defineEntity, p } from '@mikro-orm/postgresql';
+import { queryTiming, type ScopeReport } from '@mikrokit/query-timing';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { openOrm } from '../harness/orm.ts';
 import { serverTiming } from '../../packages/query-timing/src/server-timing.ts';
 
 const scope: ScopeReport = {
@@ -55,5 +57,20 @@ describe('Server-Timing', () => {
         expect(value.length).toBeLessThanOrEqual(500);
       }),
     );
+  });
+
+  test('of a request that is still running says what it has asked so far', async () => {
+    const Book = defineEntity({ name: 'Book', properties: { id: p.integer().primary() } });
+    const timing = queryTiming({ terminal: false });
+    const orm = await openOrm({ entities: [Book], extensions: [timing] });
+    await timing.run({ name: 'GET /books', kind: 'request' }, async () => {
+      const em = orm.em.fork();
+      await em.find(Book, {});
+      await em.execute('select pg_sleep(0.02)');
+      const value = serverTiming(timing.scope()!);
+      expect(value).toMatch(header);
+      expect(value).toMatch(/^sql;desc="2 queries";dur=/);
+      expect(Number(/sqldb;dur=([\d.]+)/.exec(value)?.[1])).toBeGreaterThanOrEqual(20);
+    });
   });
 });
