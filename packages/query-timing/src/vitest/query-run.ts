@@ -1,11 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CallSite } from '../call-site.ts';
+import { mapped } from '../call-sites.ts';
 import { shown } from '../checks.ts';
 import { QueryTimingError } from '../errors.ts';
 import type { Finding } from '../finding.ts';
 import type { QueryRecord } from '../query-record.ts';
 import type { QueryTiming } from '../timing.ts';
-import { shownSite } from './shown-site.ts';
 
 /** What is counted. */
 export interface QueryCountOptions {
@@ -120,7 +120,7 @@ export class WatchedRun {
       result,
       count: this.#count,
       uncounted: this.#uncounted,
-      groups: Array.from(this.#groups.values(), group => ({ ...group, sites: group.sites.map(shownSite) })),
+      groups: Array.from(this.#groups.values(), group => ({ ...group, sites: group.sites.map(mapped) })),
       findings: [...this.#findings.values()],
     };
   }
