@@ -32,7 +32,7 @@ const Account = defineEntity({
 
 const ROWS = 1_000;
 const ROUNDS = 24;
-const CALLS = 2_000;
+const CALLS = 1_000;
 
 setFlagsFromString('--expose-gc');
 globalThis.gc = runInNewContext('gc') as typeof gc;
