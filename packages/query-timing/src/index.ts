@@ -13,6 +13,7 @@ export type {
 } from './options.ts';
 export type { QueryRecord } from './query-record.ts';
 export type { ScopeKind, ScopeReport } from './scope.ts';
+export { serverTiming } from './server-timing.ts';
 export type { Scan, StatementKind } from './sql/scan.ts';
 export { queryTiming } from './query-timing.ts';
 export type { QueryTiming, ScopeOptions, TimingEvents } from './timing.ts';

@@ -6,7 +6,7 @@ export interface Emitter {
 type Inside = <T>(fn: () => T) => T;
 
 /** Shared with the other packages that do this, so that the later one's context, which has the earlier ones', holds. */
-const INSIDE = Symbol.for('mikrokit.http.inside');
+const INSIDE: unique symbol = Symbol.for('mikrokit.http.inside');
 
 /**
  * Has the events of a request or an answer happen in the context of `inside`. Node.js emits them outside of what the listener
