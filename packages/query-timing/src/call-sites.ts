@@ -1,6 +1,6 @@
-import { findSourceMap } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import type { CallSite } from './call-site.ts';
+import { CapturedSite } from './captured-site.ts';
+import { SourceMaps } from './source-maps.ts';
 
 /** Frames that are looked at: MikroORM's own are up to 25 deep before the first of the user's. */
 const DEPTH = 40;
@@ -20,6 +20,7 @@ export class CallSites {
   /** By file, line and column: one object for each place, however often it is called. */
   readonly #known = new Map<string, CallSite>();
   readonly #passedOver = new Map<string, boolean>();
+  readonly #maps = new SourceMaps();
 
   /**
    * @param own folder of this package
@@ -63,7 +64,7 @@ export class CallSites {
     const key = `${file}:${line}:${column}:${parallel}:${caller?.file}:${caller?.line}`;
     let known = this.#known.get(key);
     if (known === undefined) {
-      known = { file, line, column, function: nameOf(frame), parallel, caller };
+      known = new CapturedSite({ file, line, column, function: nameOf(frame), parallel, caller }, this.#maps);
       if (this.#known.size < MOST_SITES) {
         this.#known.set(key, known);
       }
@@ -87,28 +88,9 @@ export class CallSites {
   }
 }
 
-/** As paths rather than URLs, in the words of the source that a source map tells of. To be called for reports only: it may read files. */
+/** A place as a path, in the words of the source that a source map tells of. For reports only: it may read files. */
 export function mapped(site: CallSite): CallSite {
-  const caller = site.caller === undefined ? undefined : mapped(site.caller);
-  let origin: { fileName?: string; originalSource?: string; lineNumber?: number; columnNumber?: number } = {};
-  try {
-    const map = findSourceMap(site.file) ?? findSourceMap(pathOf(site.file));
-    origin = map?.findOrigin(site.line, site.column) ?? {};
-  } catch {
-    // A map that cannot be read: the place is told as the engine knows it.
-  }
-  const { fileName, lineNumber, columnNumber } = origin;
-  return fileName === undefined || lineNumber === undefined
-    ? { ...site, file: pathOf(site.file), caller }
-    : { ...site, file: pathOf(fileName), line: lineNumber, column: columnNumber ?? 0, caller };
-}
-
-function pathOf(file: string): string {
-  try {
-    return file.startsWith('file:') ? fileURLToPath(file) : file;
-  } catch {
-    return file;
-  }
+  return site instanceof CapturedSite ? site.mapped : site;
 }
 
 function fileOf(frame: NodeJS.CallSite): string {

@@ -63,7 +63,9 @@ export class OpenQuery implements QueryRecord {
     this.begunAt = begunAt;
     this.start = performance.timeOrigin + begunAt;
     this.entity = context?.operation?.entity;
-    this.operation = context?.operation?.name;
+    const name = context?.operation?.name;
+    // What is done in a transaction has a name of its own.
+    this.operation = name === 'transactional' ? undefined : name;
     this.fork = context?.operation?.fork;
     this.label = undefined;
     this.#context = context;

@@ -228,7 +228,7 @@ class Timing implements QueryTiming {
     return {
       at: Date.now(),
       since: this.#since,
-      totals: { ...this.#sums.totals(this.#recorder.transactions), scopes: this.#sums.scopes },
+      totals: this.#sums.totals(),
       findings: this.#findings.all().map(findingReport),
       shapes,
       scopes: [...running.map(scope => this.#scopeLog.reportOf(scope)), ...this.#scopeLog.all()].map(scopeReport),

@@ -66,10 +66,6 @@ export class Recorder implements QueryEnds {
     return this.#storage.getStore();
   }
 
-  get transactions(): number {
-    return this.#nextTransaction - 1;
-  }
-
   /** Runs `fn` with another scope, other tags, or quiet. */
   runIn<T>(change: Partial<Pick<Context, 'scope' | 'tags' | 'quiet'>>, fn: () => T): T {
     const outer = this.#storage.getStore();
@@ -355,7 +351,7 @@ export class Recorder implements QueryEnds {
   }
 
   #noteTransaction(lease: Lease, query: OpenQuery, now: number): void {
-    const { kind, text } = query.shape;
+    const { control } = query.shape;
     if (lease.transaction !== undefined) {
       query.transaction = lease.transaction;
       lease.statements++;
@@ -366,27 +362,28 @@ export class Recorder implements QueryEnds {
       }
       query.place = lease.statements;
     }
-    if (kind !== 'transaction') {
+    if (control === undefined) {
       return;
     }
-    const verb = /^\w+/.exec(text)?.[0]?.toLowerCase() ?? '';
-    query.operation = verb === 'start' ? 'begin' : verb === 'end' ? 'commit' : verb;
-    if (verb === 'begin' || verb === 'start') {
-      lease.transaction = this.#nextTransaction++;
-      lease.transactionAt = now;
-      lease.statements = 0;
-      query.transaction = lease.transaction;
-    } else if (ENDS.has(verb) && !/^rollback\b.*\bto\b/i.test(text)) {
+    query.operation = control.verb ?? query.operation;
+    if (lease.transaction !== undefined && (control.ends || (control.begins && !control.leavesOpen))) {
       const lasted = now - lease.transactionAt;
-      if (lease.transaction !== undefined && lasted >= this.#host.longTransaction) {
+      if (lasted >= this.#host.longTransaction) {
         query.lasted = lasted;
       }
       lease.transaction = undefined;
     }
+    if (control.begins && lease.transaction === undefined) {
+      const transaction = this.#nextTransaction++;
+      query.transaction ??= transaction;
+      if (control.leavesOpen) {
+        lease.transaction = transaction;
+        lease.transactionAt = now;
+        lease.statements = 0;
+      }
+    }
   }
 }
-
-const ENDS: ReadonlySet<string> = new Set(['commit', 'rollback', 'end', 'abort']);
 
 /** With `await`, and nothing else that waits for `sent`: V8 follows a promise outwards only if one alone waits for it. */
 async function ending<T>(sent: Promise<T>, query: OpenQuery): Promise<T> {

@@ -2,6 +2,7 @@ import { Histogram } from './histogram.ts';
 import type { QueryRecord } from './query-record.ts';
 import type { Shape } from './shape.ts';
 import { type Scan, scan, type StatementKind } from './sql/scan.ts';
+import { type TransactionControl, transactionControl } from './transaction-control.ts';
 
 /** Most shapes that are told apart; what comes later is counted together. */
 export const MOST_SHAPES = 1_000;
@@ -84,6 +85,7 @@ export class ShapeText implements Scan {
   readonly hasList: boolean;
   // Private, so that a record can be written as JSON: the entry leads back to records.
   readonly #entry: ShapeEntry;
+  readonly #control: TransactionControl | undefined;
 
   constructor(scanned: Scan, entry: ShapeEntry) {
     this.id = scanned.id;
@@ -95,6 +97,13 @@ export class ShapeText implements Scan {
     this.hasComment = scanned.hasComment;
     this.hasList = scanned.hasList;
     this.#entry = entry;
+    this.#control =
+      scanned.kind === 'transaction' || scanned.text.includes(';') ? transactionControl(scanned.text) : undefined;
+  }
+
+  /** What it does to the transaction of its connection, if anything. */
+  get control(): TransactionControl | undefined {
+    return this.#control;
   }
 
   /** Where it is counted. */

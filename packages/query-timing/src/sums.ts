@@ -37,6 +37,7 @@ export class Sums {
   database = 0;
   after = 0;
   scopes = 0;
+  transactions = 0;
   readonly #nodes = new Map<string, NodeCounts>();
   #seconds: Second[] = [];
   #second: Second | undefined;
@@ -52,6 +53,9 @@ export class Sums {
     this.rows += query.rows ?? 0;
     if (query.error !== undefined) {
       this.errors++;
+    }
+    if (query.shape.control?.begins === true) {
+      this.transactions++;
     }
     this.#atNode(query);
     const second = Math.floor(query.start / 1000);
@@ -84,8 +88,8 @@ export class Sums {
     }
   }
 
-  totals(transactions: number): Totals {
-    const { queries, errors, rows, took, wait, send, database, after, scopes } = this;
+  totals(): Totals {
+    const { queries, errors, rows, took, wait, send, database, after, scopes, transactions } = this;
     return { queries, errors, rows, took, wait, send, database, after, scopes, transactions };
   }
 

@@ -1,3 +1,4 @@
+import type { CallSite } from './call-site.ts';
 import type { Finding } from './finding.ts';
 import { findingId } from './finding-id.ts';
 import type { OpenQuery } from './open-query.ts';
@@ -37,7 +38,7 @@ export function slowFinding(query: OpenQuery, limit: number): Finding {
 export function idleFinding({ site, shape, idled, before, place }: OpenQuery): Finding {
   return {
     ...NOTHING,
-    id: findingId('idle-in-transaction', site?.file, site?.function, site === undefined ? shape.id : undefined),
+    id: findingId('idle-in-transaction', site?.file, functionOf(site), shape.id),
     kind: 'idle-in-transaction',
     severity: 'warning',
     title: `A transaction held a connection and did nothing for ${ms(idled * 1000)} between ${before} and ${shape.summary}`,
@@ -58,7 +59,7 @@ export function idleFinding({ site, shape, idled, before, place }: OpenQuery): F
 export function longFinding({ site, shape, lasted, place }: OpenQuery): Finding {
   return {
     ...NOTHING,
-    id: findingId('long-transaction', site?.file, site?.function, site === undefined ? shape.id : undefined),
+    id: findingId('long-transaction', site?.file, functionOf(site), site === undefined ? shape.id : undefined),
     kind: 'long-transaction',
     severity: 'warning',
     title: `A transaction of ${place} statements was open for ${ms(lasted * 1000)}`,
@@ -88,6 +89,11 @@ export function poolFinding(pool: string, p95: number, count: number, max: numbe
     fix: 'Hold connections for a shorter time (transactions that wait, streams that are read slowly), or raise pool.max.',
     evidence: max === undefined ? [] : [`The pool has ${max} connections at the most.`],
   };
+}
+
+/** What tells transactions apart is seldom the arrow function that `em.transactional()` is given. */
+function functionOf(site: CallSite | undefined): string | undefined {
+  return site?.function ?? site?.caller?.function;
 }
 
 function ms(us: number): string {
