@@ -8,16 +8,22 @@ export function genericText(shape: string): string | undefined {
     return undefined;
   }
   let count = 0;
-  return shape.replace(/"(?:[^"]|"")*"|[^"?]+|\?[|&]?/g, (part, at: number) =>
-    part === '?' && !followsOperand(shape, at) ? `$${++count}` : part,
-  );
-}
-
-/** After a column or a closed parenthesis `?` is an operator of jsonb. */
-function followsOperand(shape: string, at: number): boolean {
-  const before = shape
-    .slice(Math.max(0, at - 20), at)
-    .trimEnd()
-    .at(-1);
-  return before === '"' || before === ')' || before === ']' || before === '?';
+  let afterOperand = false;
+  return shape.replace(/"(?:[^"]|"")*"|\\\?[|&]?|\?[|&]?|[^"?\\]+|\\/g, part => {
+    if (part.startsWith('\\?')) {
+      afterOperand = false;
+      return part.slice(1);
+    }
+    // After a column, a value or a closed parenthesis it is an operator of jsonb.
+    if (part === '?' && !afterOperand) {
+      afterOperand = true;
+      return `$${++count}`;
+    }
+    if (part.startsWith('?')) {
+      afterOperand = false;
+    } else if (part.trim() !== '') {
+      afterOperand = /[")\]]\s*$/.test(part);
+    }
+    return part;
+  });
 }
