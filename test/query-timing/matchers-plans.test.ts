@@ -11,7 +11,7 @@ let library: Library;
 let timed: Timed;
 beforeAll(async () => {
   library = await Library.open();
-  timed = await library.timed({ environment: 'test' });
+  timed = await library.timed({ environment: 'test', slow: 60_000 });
   expect.extend(queryMatchers(timed.timing));
   await timed.orm.em.fork().execute(`
     create index if not exists book_author_id_index on book (author_id);

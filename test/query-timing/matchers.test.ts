@@ -19,7 +19,7 @@ let library: Library;
 let timed: Timed;
 beforeAll(async () => {
   library = await Library.open();
-  timed = await library.timed({ environment: 'test', callSites: { sample: 1 } });
+  timed = await library.timed({ environment: 'test', callSites: { sample: 1 }, slow: 60_000 });
   expect.extend(queryMatchers(timed.timing));
 });
 const fork = (): EntityManager => timed.orm.em.fork() as EntityManager;

@@ -1,10 +1,14 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import type { QueryTiming, ScopeReport, TerminalOptions, TimingReport } from '@mikrokit/query-timing';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { attachTerminal } from '../../packages/query-timing/src/terminal/attach-terminal.ts';
 import { resolveTerminalOptions } from '../../packages/query-timing/src/terminal/terminal-options.ts';
+import { openDatabase } from '../harness/database.ts';
 import { finding, report, scope } from './fixtures/small-report.ts';
 
 const LINE = 'GET /books  12 queries  34.1 ms sql (wait 0.4 · db 27 · hydrate 6)\n';
@@ -109,6 +113,7 @@ describe('scopes', () => {
     const stream = new Screen();
     const { source, detach } = attach({ stream });
     detach();
+    stream.text = '';
     source.end();
     expect(stream.text).toBe('');
   });
@@ -144,14 +149,65 @@ describe('the table at the end', () => {
     expect(stream.text).toBe('');
   });
 
-  test('nor with summary: false, nor once it was ended, and nothing is left at the process', () => {
+  test('is written when it is ended before, and nothing is left at the process', () => {
     const stream = new Screen();
     const before = process.listenerCount('exit') + process.listenerCount('beforeExit');
-    attach({ stream, summary: false });
-    attach({ stream }).detach();
+    const { detach } = attach({ stream });
+    detach();
+    expect(stream.text).toBe(TOTALS);
+    exit();
+    detach();
+    expect(stream.text).toBe(TOTALS);
+    expect(process.listenerCount('exit') + process.listenerCount('beforeExit')).toBe(before);
+  });
+
+  test('is not written with summary: false', () => {
+    const stream = new Screen();
+    attach({ stream, summary: false }).detach();
     exit();
     expect(stream.text).toBe('');
-    expect(process.listenerCount('exit') + process.listenerCount('beforeExit')).toBe(before);
+  });
+});
+
+describe('a script', () => {
+  let url: string;
+  beforeAll(async () => {
+    ({ url } = await openDatabase());
+  });
+
+  /** Runs one that asks for a request and for a job, and then ends as it is told to. */
+  async function script(
+    end: string,
+    stderr: 'pipe' | 'ignore' = 'pipe',
+  ): Promise<{ code: number | null; told: string }> {
+    const program = fileURLToPath(new URL('fixtures/terminal-program.ts', import.meta.url));
+    const child = spawn(process.execPath, ['--conditions=@mikrokit/source', program, url, end], {
+      stdio: ['ignore', 'inherit', stderr],
+      env: { ...process.env, NODE_OPTIONS: '', NODE_ENV: 'development' },
+    });
+    const told = child.stderr === null ? '' : await text(child.stderr);
+    const code = child.exitCode ?? ((await once(child, 'exit'))[0] as number | null);
+    // What it took is another each time.
+    return { code, told: told.replaceAll(/\d+(\.\d+)?(?= ms sql| ·|\))/g, '0').replaceAll(/^ +\d.*  /gm, '  0  ') };
+  }
+  const LINES = [
+    'GET /tags  1 query  0 ms sql (wait 0 · db 0 · hydrate 0)',
+    'nightly  2 queries  0 ms sql (wait 0 · db 0 · hydrate 0)',
+    '3 queries in 2 scopes  0 ms sql (wait 0 · db 0 · hydrate 0)',
+    '  total ms   %  calls  p95 ms  rows  query',
+    '  0  select "t0".* from "tag" as "t0" where "t0"."id" = ? limit ?',
+    '  0  select "t0".* from "tag" as "t0"',
+    '',
+  ];
+
+  test.each(['close', 'exit', 'end'])('that ends by %s writes all of it, once', async end => {
+    const { code, told } = await script(end);
+    expect(told.split('\n').toSorted()).toEqual(LINES.toSorted());
+    expect(code).toBe(0);
+  });
+
+  test('whose output nobody reads ends as well', async () => {
+    expect((await script('close', 'ignore')).code).toBe(0);
   });
 });
 

@@ -8,7 +8,7 @@ import { type TerminalStyle, terminalStyle } from './terminal-style.ts';
 /**
  * Writes to a terminal what was found: a line for each request and job that has queried, with its findings below it, and a
  * table when the process ends. A stream that throws, is closed or does not keep up loses lines; nobody is hurt.
- * @returns ends it, and the table is not written
+ * @returns ends it: the table is written now, for a script closes its ORM before it ends
  */
 export function attachTerminal(
   timing: Pick<QueryTiming, 'on' | 'report'>,
@@ -50,7 +50,10 @@ export function attachTerminal(
     };
     // At 'exit' an asynchronous stream is too late; without process.exit() there is 'beforeExit' before it.
     process.on('beforeExit', summary).on('exit', summary);
-    ends.push(() => void process.off('beforeExit', summary).off('exit', summary));
+    ends.push(() => {
+      process.off('beforeExit', summary).off('exit', summary);
+      summary();
+    });
   }
   return () => {
     for (const end of ends) {
