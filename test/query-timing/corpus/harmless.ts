@@ -295,6 +295,14 @@ export const onPurpose: readonly Program[] = [
     },
   },
   {
+    name: 'each tenant in a fork of its own, one query each',
+    truth: undefined,
+    async run(em) {
+      const tenants = await em.find(Tenant, {});
+      return await Promise.all(tenants.map(tenant => em.fork().find(Job, { tenant: tenant.id })));
+    },
+  },
+  {
     name: 'each message in a transaction of its own',
     truth: undefined,
     async run(em) {

@@ -1,3 +1,4 @@
+import { type InferEntity, wrap } from '@mikro-orm/postgresql';
 import type { Program } from './program.ts';
 import {
   Author,
@@ -348,7 +349,7 @@ export const loops: readonly Program[] = [
   },
   {
     name: 'a tree, level by level',
-    truth: { kind: 'n+1', fix: "populate: ['children']", proved: 'category.id', parent: 'Category' },
+    truth: { kind: 'n+1', fix: "['children'])", proved: 'category.id', parent: 'Category' },
     async run(em) {
       const walk = async (category: { children: { loadItems(): Promise<readonly unknown[]> } }): Promise<void> => {
         for (const child of await category.children.loadItems()) {
@@ -364,6 +365,132 @@ export const loops: readonly Program[] = [
     async run(em) {
       const books = await em.find(Book, {});
       for (const book of books.slice(-5)) {
+        await book.author.load();
+      }
+    },
+  },
+];
+
+export const unusual: readonly Program[] = [
+  {
+    name: 'lazy scalars',
+    truth: { kind: 'n+1', fix: "em.find(Review, …, { populate: ['text'] })", proved: 'review.id', parent: 'Review' },
+    async run(em) {
+      for (const review of await em.find(Review, {}, { limit: 6 })) {
+        await review.text.load();
+      }
+    },
+  },
+  {
+    name: 'rows of a stream',
+    truth: { kind: 'n+1', fix: 'em.find(Author, { id: { $in: […] } })' },
+    async run(em) {
+      for await (const book of em.stream(Book)) {
+        await book.author.load();
+      }
+    },
+  },
+  {
+    name: 'a fork for each look-up',
+    truth: authorOf,
+    async run(em) {
+      const books = await em.find(Book, {});
+      return await Promise.all(books.map(book => em.fork().findOne(Author, book.author.id)));
+    },
+  },
+  {
+    name: 'up a tree, to its root',
+    truth: { kind: 'n+1', fix: 'with recursive', proved: 'category.parent_id', parent: 'Category' },
+    async run(em) {
+      let category: InferEntity<typeof Category> | null = await em.findOneOrFail(Category, 12);
+      const path: string[] = [];
+      while (category !== null) {
+        path.unshift(category.name);
+        category = (await category.parent?.load()) ?? null;
+      }
+      return path;
+    },
+  },
+  {
+    name: 'wrap(entity).init()',
+    truth: authorOf,
+    async run(em) {
+      for (const book of await em.find(Book, {})) {
+        await wrap(book.author.unwrap()).init();
+      }
+    },
+  },
+  {
+    name: 'em.populate() of each',
+    truth: authorOf,
+    async run(em) {
+      for (const book of await em.find(Book, {})) {
+        await em.populate(book, ['author']);
+      }
+    },
+  },
+  {
+    name: 'a repository, behind a service, in a loop',
+    truth: authorOf,
+    async run(em) {
+      class Authors {
+        async byId(id: number) {
+          return await em.getRepository(Author).findOneOrFail({ id });
+        }
+      }
+      class Service {
+        readonly authors = new Authors();
+        async nameOf(id: number) {
+          return (await this.authors.byId(id)).name;
+        }
+      }
+      const service = new Service();
+      const names: string[] = [];
+      for (const book of await em.find(Book, {})) {
+        names.push(await service.nameOf(book.author.id));
+      }
+      return names;
+    },
+  },
+  {
+    name: 'rows of a join by hand, by the name they were given',
+    truth: { kind: 'n+1', fix: 'em.find(Publisher, { id: { $in: […] } })', parent: 'Book' },
+    async run(em) {
+      const rows = await em.execute<{ publisherId: string }[]>(
+        'select b.title, b.publisher_id as "publisherId" from book b join author a on a.id = b.author_id',
+      );
+      for (const { publisherId } of rows) {
+        await em.findOne(Publisher, publisherId);
+      }
+    },
+  },
+  {
+    name: 'a batch that misses: one key at a time',
+    truth: authorOf,
+    with: 'dataloader',
+    async run(em) {
+      for (const book of await em.find(Book, {})) {
+        await book.author.load();
+      }
+    },
+  },
+  {
+    name: 'from two tables of the same loop, as often each',
+    truth: { kind: 'mn+1', fix: "em.find(Author, …, { populate: ['books', 'profile'] })", proved: 'author.id' },
+    async run(em) {
+      const authors = await em.find(Author, {});
+      for (const author of authors) {
+        await Promise.all([em.find(Book, { author }), em.findOne(Profile, { author })]);
+      }
+    },
+  },
+  {
+    name: 'a query of the first rows, then a query for each of the rest',
+    truth: authorOf,
+    async run(em) {
+      await em.findOne(Author, 11);
+      const books = await em.find(Book, { id: { $lte: 206 } });
+      for (const book of books) {
         await book.author.load();
       }
     },

@@ -54,7 +54,7 @@ export const several: readonly Program[] = [
   },
   {
     name: 'findOne() that populates, in a loop',
-    truth: { kind: 'mn+1', fix: "populate: ['publisher']", proved: 'book.publisher_id' },
+    truth: { kind: 'mn+1', fix: "populate: ['publisher.books']", proved: 'book.publisher_id' },
     async run(em) {
       for (const book of await em.find(Book, {})) {
         await em.findOne(Publisher, book.publisher.id, { populate: ['books'], strategy: 'select-in' });

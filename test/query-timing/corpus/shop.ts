@@ -57,6 +57,7 @@ export const Review = defineEntity({
   properties: {
     id: p.integer().primary(),
     stars: p.integer(),
+    text: p.text().default('').lazy().ref(),
     book: () => p.manyToOne(Book).ref(),
   },
 });

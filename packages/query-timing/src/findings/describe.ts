@@ -57,8 +57,12 @@ export function describeNPlusOne(
     cost,
     site: group.site,
     parent: parent && parentOf(facts, parent),
-    fix: readFix(facts, items, all),
-    evidence: items.flatMap(item => evidenceOf(item)),
+    fix: readFix(facts, items, populated, all),
+    evidence: items.flatMap(item =>
+      evidenceOf(item).map(sentence =>
+        isMany ? `${nameOf(facts, item.repeats, item.moving?.keys)}: ${sentence}` : sentence,
+      ),
+    ),
     scope: undefined,
   };
 }
@@ -82,7 +86,10 @@ export function describeWriteLoop({ facts }: ScopeView, loop: WriteLoop): Findin
     ...common('write-loop', repeats, group, undefined),
     title: `Write loop: ${group.count} × ${name}, ${group.method === 'flush' ? 'each with a flush of its own' : 'one by one'}`,
     fix: writeFix(facts, loop),
-    evidence: [spent(group.count, group.took)],
+    evidence: [
+      spent(group.count, group.took),
+      ...(group.method === 'flush' ? ['Each flush is a transaction: begin and commit come with each.'] : []),
+    ],
   };
 }
 
@@ -104,7 +111,9 @@ export function describeDuplicate({ facts, settings }: ScopeView, duplicate: Dup
     fix: isOfForks
       ? `one fork for both: its identity map has it already${at(site)}; or { cache: 1000 } with resultCache()`
       : `read it once and hand it on${at(site)}; or { cache: 1000 } with resultCache()`,
-    evidence: [`Asked again ${count - values} times, which took ${milliseconds(cost)}.`],
+    evidence: [
+      `Asked again ${count - values === 1 ? 'once' : `${count - values} times`}, which took ${milliseconds(cost)}.`,
+    ],
     scope: undefined,
   };
 }

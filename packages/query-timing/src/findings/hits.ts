@@ -21,17 +21,19 @@ const RARE_NUMBER = 1_000_000;
  */
 export function addHit(repeats: Repeats, seen: Seen, course: Course): Group | undefined {
   const { record, parameters, rows, operation } = seen;
-  const { shape, took, site } = record;
+  const { shape, site } = record;
+  // What it waited for a connection is for the others that are under way, and would be counted for each of them.
+  const took = Math.max(record.took - record.wait, 0);
   const call = callOf(operation);
   // Some calls make a fork for what they do.
   const fork = call?.fork ?? record.fork;
   const whole = wholeOf(seen);
-  const begin = record.start;
+  const { start } = record;
   const same = repeats.hits.find(hit => hit.whole === whole);
   const isRetry = same !== undefined && course.hasFailedSince(repeats);
-  const hadReason = same === undefined || course.hadReason(repeats, begin, took);
+  const hadReason = same === undefined || course.hadReason(repeats, start);
   repeats.lastAt = course.at;
-  repeats.lastEnd = begin + took / 1000;
+  repeats.lastEnd = start + record.took / 1000;
   repeats.lastErrors = course.errors;
   if (isRetry) {
     return undefined;

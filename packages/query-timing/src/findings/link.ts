@@ -6,14 +6,15 @@ import { relationOn } from './relations.ts';
 export interface Link {
   /**
    * - `relation`: by a relation of the first entity, which can be populated;
+   * - `through`: by two of them, as both refer to a third entity;
    * - `inverse`: by one that only the second entity knows;
    * - `same`: it is the same column, or one that identifies the same;
    * - `name`: no entity knows, but the columns are called so.
    */
-  readonly kind: 'relation' | 'inverse' | 'same' | 'name';
+  readonly kind: 'relation' | 'through' | 'inverse' | 'same' | 'name';
   /** Class name of the first entity, where there is one. */
   readonly entity: string | undefined;
-  /** `relation`: what to populate on it: `author`, `author.books`. */
+  /** `relation`, `through`: what to populate on it: `author`, `author.books`. */
   readonly path: string | undefined;
   /** `inverse`, `same`: class name and property of the second entity by which all can be read at once. */
   readonly back: { readonly entity: string; readonly property: string } | undefined;
@@ -40,7 +41,7 @@ export function linkOf(
   if (facts.identity(table, column) === facts.identity(otherTable, otherColumn)) {
     const path = pathThroughOwner(facts, table, column, otherTable, otherColumn);
     if (path !== undefined) {
-      return { kind: 'relation', ...path, back: undefined };
+      return { kind: 'through', ...path, back: undefined };
     }
     const back = relationBack(facts, otherTable, otherColumn);
     return facts.isReference(otherTable, otherColumn) && !facts.isReference(table, column)

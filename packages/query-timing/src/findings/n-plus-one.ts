@@ -24,25 +24,25 @@ export interface NPlusOne {
  *
  * @param most parents that are looked at, the latest first
  */
-export function nPlusOne(
-  { settings: { threshold }, facts, shapes }: ScopeView,
-  repeats: Repeats,
-  group: Group,
-  most: number,
-): NPlusOne | undefined {
-  if (group.distinct < threshold || isFannedOut(group)) {
+export function nPlusOne(view: ScopeView, repeats: Repeats, group: Group, most: number): NPlusOne | undefined {
+  const {
+    settings: { threshold },
+    facts,
+    shapes,
+  } = view;
+  if (group.distinct < threshold || isAboutTheDatabase(repeats)) {
     return undefined;
   }
   const moving = movingOf(group.hits, repeats.placeholders);
-  if (moving?.isPaging === true) {
-    return undefined;
-  }
   const keys = moving?.keys ?? [];
-  const parent = findParent(facts, shapes, repeats, group, keys, most);
-  const isProved = parent?.isProved === true;
   const isReference = keys.some(
     ({ table, column }) => table !== undefined && column !== undefined && facts.isReference(table, column),
   );
+  if (moving?.isPaging === true || isFannedOut(view, group, group.mostRows <= 1 && !isReference)) {
+    return undefined;
+  }
+  const parent = findParent(facts, shapes, repeats, group, keys, most);
+  const isProved = parent?.isProved === true;
   if (!isProved && !isReference && group.mostRows > 1) {
     return undefined;
   }
@@ -58,4 +58,9 @@ export function nPlusOne(
         moving,
         parent,
       };
+}
+
+/** Migrations and schema tools ask for each table what it is like. */
+function isAboutTheDatabase({ shape: { tables, text } }: Repeats): boolean {
+  return tables.every(table => table.startsWith('pg_')) || text.includes('information_schema.');
 }

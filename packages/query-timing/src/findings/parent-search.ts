@@ -20,7 +20,7 @@ export interface Parent {
 
 /** So many of the values have to be among those of the parent. */
 const MOST_OF = 0.75;
-const KINDS: Readonly<Record<Link['kind'], number>> = { relation: 3, inverse: 2, same: 1, name: 1 };
+const KINDS: Readonly<Record<Link['kind'], number>> = { relation: 4, through: 3, inverse: 2, same: 1, name: 1 };
 
 /**
  * Looks for the query whose rows had what a group of queries was asked with. Only values decide whether it is proved;
@@ -39,8 +39,8 @@ export function findParent(
   keys: readonly Placeholder[],
   most: number,
 ): Parent | undefined {
-  const [first] = group.hits;
-  if (first === undefined) {
+  const [first, second = first] = group.hits;
+  if (first === undefined || second === undefined) {
     return undefined;
   }
   let best: Parent | undefined;
@@ -48,14 +48,22 @@ export function findParent(
   let examined = 0;
   for (let index = shapes.length - 1; index >= 0 && examined < most; index--) {
     const repeats = shapes[index]!;
-    if (repeats.rows === 0 || (repeats.firstAt >= first.at && repeats !== child)) {
+    if (repeats.rows === 0 || (repeats.firstAt >= second.at && repeats !== child)) {
       continue;
     }
+    // The first of the group may have been another's: its place is not known. It is, if it came before what led to the rest.
+    const isAfterFirst = repeats.firstAt >= first.at && repeats !== child;
     examined++;
     const { proved, related, isRefuted } = examine(facts, repeats, child, group, keys);
     if (proved !== undefined) {
-      best = better(best, proved);
-    } else if (repeats !== child && repeats.rows > 1 && !isRefuted && repeats.shape.kind === 'select') {
+      best = isAfterFirst && !proved.withoutFirst ? best : better(best, proved);
+    } else if (
+      !isAfterFirst &&
+      repeats !== child &&
+      repeats.rows > 1 &&
+      !isRefuted &&
+      repeats.shape.kind === 'select'
+    ) {
       nearest = nearer(nearest, {
         repeats,
         isProved: false,

@@ -21,7 +21,7 @@ export function populatePath(facts: ModelFacts, { repeats, column, link }: Paren
   const shape = facts.shape(repeats.shape);
   const joined = column === undefined ? '' : shape.pathTo(column.alias);
   // Of an inverse 1:1 MikroORM joins the key alone: the row that is missing is the one that was joined.
-  const last = link?.kind === 'relation' ? link.path : link?.kind === 'same' && joined !== '' ? '' : undefined;
+  const last = link?.path ?? (link?.kind === 'same' && joined !== '' ? '' : undefined);
   const way = repeats.host === undefined || repeats.own === 0 ? '' : wayTo(facts, repeats);
   if (joined === undefined || last === undefined || way === undefined) {
     return undefined;
@@ -33,8 +33,8 @@ export function populatePath(facts: ModelFacts, { repeats, column, link }: Paren
     : { root, entity, path: [way, joined, last].filter(step => step !== '').join('.') };
 }
 
-/** From the entity that was asked for to the one that was populated. */
-function wayTo(facts: ModelFacts, { shape, way = [], host }: Repeats): string | undefined {
+/** From the entity that was asked for to the one that was populated; `undefined` if the relations cannot be told. */
+export function wayTo(facts: ModelFacts, { shape, way = [], host }: Repeats): string | undefined {
   const steps: string[] = [];
   const { table, uses } = facts.shape(shape);
   const pivot = facts.entitiesOf(table).some(each => each.pivot);

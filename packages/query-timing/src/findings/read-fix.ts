@@ -1,9 +1,11 @@
 import type { ModelFacts } from './model-facts.ts';
 import type { NPlusOne } from './n-plus-one.ts';
-import { type PopulatePath, populatePath } from './populate-path.ts';
+import type { Parent } from './parent-search.ts';
+import { type PopulatePath, populatePath, wayTo } from './populate-path.ts';
 import type { Repeats } from './repeats.ts';
 import { isByHand } from './scope-view.ts';
 import { placeOf } from './site-key.ts';
+import { variable } from './words.ts';
 
 /** Steps of a way that are followed back. */
 const DEEPEST = 4;
@@ -12,14 +14,23 @@ const DEEPEST = 4;
  * Code that reads at once what is read one by one.
  *
  * @param items of these: they belong together
+ * @param populated what these populate
  * @param all that was found in the scope: what led to these may itself have to be populated
  */
-export function readFix(facts: ModelFacts, items: readonly NPlusOne[], all: readonly NPlusOne[]): string | undefined {
+export function readFix(
+  facts: ModelFacts,
+  items: readonly NPlusOne[],
+  populated: readonly Repeats[],
+  all: readonly NPlusOne[],
+): string | undefined {
   const paths = items.map(item => populateOf(facts, item, all));
   const roots = new Map<Repeats, { readonly entity: string; readonly paths: string[] }>();
   for (const path of paths.filter(each => each !== undefined)) {
     const root = roots.get(path.root) ?? { entity: path.entity, paths: [] };
-    root.paths.push(path.path);
+    root.paths.push(
+      path.path,
+      ...further(facts, items[paths.indexOf(path)]!, populated).map(way => `${path.path}.${way}`),
+    );
     roots.set(path.root, root);
   }
   const instead = batchLoaderFor(items);
@@ -37,10 +48,15 @@ function populateOf(
   all: readonly NPlusOne[],
   depth = 0,
 ): PopulatePath | undefined {
-  if (parent === undefined || isByHand(facts, repeats) || facts.shape(repeats.shape).isCount) {
+  if (
+    parent === undefined ||
+    parent.repeats === repeats ||
+    isByHand(facts, repeats) ||
+    facts.shape(repeats.shape).isCount
+  ) {
     return undefined;
   }
-  const path = populatePath(facts, parent);
+  const path = populatePath(facts, parent) ?? lazyPath(facts, repeats, parent);
   if (path === undefined || isByHand(facts, path.root)) {
     return path?.root.method === 'qb' ? path : undefined;
   }
@@ -48,6 +64,33 @@ function populateOf(
   const before = all.find(each => each.repeats === path.root && each.repeats !== repeats);
   const outer = before === undefined || depth > DEEPEST ? undefined : populateOf(facts, before, all, depth + 1);
   return outer === undefined ? path : { ...outer, path: `${outer.path}.${path.path}` };
+}
+
+/** Lazy scalars of what was read: MikroORM reads the key and them alone. */
+function lazyPath(
+  facts: ModelFacts,
+  { shape: { text } }: Repeats,
+  { repeats, link, column }: Parent,
+): PopulatePath | undefined {
+  const [, list] = /^select ((?:"\w+"\."\w+"(?:, )?){2,9}) from /.exec(text) ?? [];
+  const entity = facts.entitiesOf(column?.table)[0];
+  if (link?.kind !== 'same' || list === undefined || entity === undefined) {
+    return undefined;
+  }
+  const columns = [...list.matchAll(/\."(\w+)"/g)].map(([, name]) => name!);
+  const properties = columns.filter(name => !entity.primaryKey.includes(name)).map(name => entity.properties.get(name));
+  const [property] = properties;
+  return properties.length === 1 && property !== undefined
+    ? { root: repeats, entity: entity.name, path: property }
+    : undefined;
+}
+
+/** What an item populates, from its own entity. */
+function further(facts: ModelFacts, { repeats }: NPlusOne, populated: readonly Repeats[]): readonly string[] {
+  return populated
+    .filter(({ host }) => host === repeats)
+    .map(each => wayTo(facts, each))
+    .filter((way): way is string => way !== undefined && way !== '');
 }
 
 /** In a plain loop only those of one result can be loaded together. */
@@ -68,7 +111,7 @@ function populateCode(root: Repeats, entity: string, paths: readonly string[], i
     case 'findByCursor':
       return `em.findByCursor(${entity}, { …, populate: [${list}] })  // ${where}`;
     default:
-      return `em.${/^find/.test(method) ? method : 'find'}(${entity}, …, { populate: [${list}] })  // ${where}`;
+      return `em.${method.startsWith('find') ? method : 'find'}(${entity}, …, { populate: [${list}] })  // ${where}`;
   }
 }
 
@@ -82,6 +125,9 @@ function fixOf(facts: ModelFacts, { repeats, group, moving, parent }: NPlusOne, 
   const [key] = moving?.keys ?? [];
   const shape = facts.shape(repeats.shape);
   const where = group.site === undefined ? '' : `${placeOf(group.site)} — `;
+  if (parent?.repeats === repeats && parent.link?.path !== undefined) {
+    return `em.populate(${variable(parent.link.entity ?? 'Entity')}, ['${parent.link.path}'])  // ${where}once for each level, or a "with recursive" query for all of them`;
+  }
   if (isByHand(facts, repeats) && repeats.method !== 'qb') {
     return `one statement for all: ${key?.column === undefined ? 'with a list' : `"${key.column}" in (…)`}, or a join  // ${where}instead of the loop`;
   }
@@ -89,7 +135,7 @@ function fixOf(facts: ModelFacts, { repeats, group, moving, parent }: NPlusOne, 
   if (back === undefined) {
     return parent?.link?.path === undefined
       ? undefined
-      : `em.populate(${lower(parent.link.entity)}, ['${parent.link.path}'])  // before the loop, ${instead}`;
+      : `em.populate(${variable(parent.link.entity ?? 'Entity')}, ['${parent.link.path}'])  // before the loop, ${instead}`;
   }
   const { entity, property } = back;
   const condition = `{ ${property}: { $in: […] } }`;
@@ -112,8 +158,4 @@ function ownProperty(
       : (entity?.relations.find(({ columns, owner }) => owner && columns.includes(column))?.property ??
         entity?.properties.get(column));
   return entity === undefined || entity.pivot || property === undefined ? undefined : { entity: entity.name, property };
-}
-
-function lower(entity: string | undefined): string {
-  return entity === undefined ? 'entities' : `${entity.charAt(0).toLowerCase()}${entity.slice(1)}s`;
 }

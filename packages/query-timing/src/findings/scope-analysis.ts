@@ -80,7 +80,7 @@ export class ScopeAnalysis {
    *   at once and not once in each scope
    */
   constructor(settings: AnalysisSettings, model: Model, facts: ModelFacts = new ModelFacts(model)) {
-    this.#view = { settings, facts, shapes: this.#inOrder };
+    this.#view = { settings, facts, course: this.#course, shapes: this.#inOrder };
   }
 
   /**
@@ -109,7 +109,7 @@ export class ScopeAnalysis {
   add(seen: Seen): Finding | undefined {
     const { shape, error } = seen.record;
     const course = this.#course;
-    course.at++;
+    course.next(seen.record.fork);
     switch (shape.kind) {
       case 'select':
         if (error !== undefined) {

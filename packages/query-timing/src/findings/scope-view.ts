@@ -1,4 +1,5 @@
 import type { Finding } from '../finding.ts';
+import type { Course } from './course.ts';
 import type { ModelFacts } from './model-facts.ts';
 import type { Group, Repeats } from './repeats.ts';
 import type { AnalysisSettings } from './scope-analysis.ts';
@@ -7,6 +8,7 @@ import type { AnalysisSettings } from './scope-analysis.ts';
 export interface ScopeView {
   readonly settings: AnalysisSettings;
   readonly facts: ModelFacts;
+  readonly course: Course;
   /** In the order in which they were first seen. */
   readonly shapes: readonly Repeats[];
 }
@@ -21,12 +23,14 @@ export function severityOf(count: number, cost: number): Finding['severity'] {
 
 /**
  * Whether each query was made by a fork of its own: a tenant, a message, a transaction each. What works in units on purpose
- * shares nothing between them.
+ * shares nothing between them. A fork that did nothing but look one row up is no unit.
+ *
+ * @param isLookUp each is for one row, by its own key
  */
-export function isFannedOut({ hits }: Group): boolean {
+export function isFannedOut({ course }: ScopeView, { hits }: Group, isLookUp: boolean): boolean {
   return (
     hits.length > 1 &&
-    hits.every(({ fork }) => fork !== undefined) &&
+    hits.every(({ fork }) => fork !== undefined && !(isLookUp && course.queriesOf(fork) === 1)) &&
     new Set(hits.map(({ fork }) => fork)).size === hits.length
   );
 }

@@ -5,7 +5,15 @@ export function counted(count: number, name: string): string {
 
 /** `books`, `order lines`, `categories`. */
 export function plural(name: string): string {
-  const word = plain(name);
+  return several(plain(name));
+}
+
+/** What a variable for them may be called: `books`, `orderLines`. */
+export function variable(entity: string): string {
+  return several(`${entity.charAt(0).toLowerCase()}${entity.slice(1)}`);
+}
+
+function several(word: string): string {
   return /(?:[^s]s|news)$/.test(word) && !/(?:us|is)$/.test(word)
     ? word
     : /[^aeiou]y$/.test(word)

@@ -10,8 +10,9 @@ export interface WriteLoop {
 }
 
 /** Whether the writes of a group, counted once for each flush, are a loop: so many from one place, in one fork. */
-export function writeLoop({ settings }: ScopeView, repeats: Repeats, group: Group): WriteLoop | undefined {
-  return group.count < (group.site === undefined ? settings.threshold * 2 : settings.threshold) || isFannedOut(group)
+export function writeLoop(view: ScopeView, repeats: Repeats, group: Group): WriteLoop | undefined {
+  const { threshold } = view.settings;
+  return group.count < (group.site === undefined ? threshold * 2 : threshold) || isFannedOut(view, group, false)
     ? undefined
     : { repeats, group, moving: movingOf(group.hits, repeats.placeholders) };
 }
