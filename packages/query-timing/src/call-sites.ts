@@ -1,3 +1,4 @@
+import { pathToFileURL } from 'node:url';
 import type { CallSite } from './call-site.ts';
 import { CapturedSite } from './captured-site.ts';
 import { SourceMaps } from './source-maps.ts';
@@ -17,6 +18,7 @@ const MOST_SITES = 5_000;
 export class CallSites {
   readonly #ignore: readonly (string | RegExp)[];
   readonly #own: string;
+  readonly #ownUrl: string;
   /** By file, line and column: one object for each place, however often it is called. */
   readonly #known = new Map<string, CallSite>();
   readonly #passedOver = new Map<string, boolean>();
@@ -28,6 +30,7 @@ export class CallSites {
    */
   constructor(own: string, ignore: readonly (string | RegExp)[]) {
     this.#own = own;
+    this.#ownUrl = pathToFileURL(own).href;
     this.#ignore = ignore;
   }
 
@@ -77,7 +80,9 @@ export class CallSites {
     if (answer === undefined) {
       answer =
         file.startsWith('node:') ||
+        // Files of ECMAScript modules are URLs in plain Node.js, and paths where a runner has compiled them.
         file.startsWith(this.#own) ||
+        file.startsWith(this.#ownUrl) ||
         /[/\\]node_modules[/\\]/.test(file) ||
         this.#ignore.some(each => (typeof each === 'string' ? file.includes(each) : each.test(file)));
       if (this.#passedOver.size < MOST_SITES) {
