@@ -175,13 +175,24 @@ describe('toHaveNPlusOne()', () => {
     );
   });
 
-  test('is not true of duplicates', async () => {
+  test('is not true of duplicates, which are found, too', async () => {
+    const em = fork();
     const same = async (): Promise<void> => {
       for (let round = 0; round < 5; round++) {
-        await fork().findOne(Tag, 1);
+        await em.find(Tag, { id: 1 });
       }
     };
+    expect((await recordQueries(timed.timing, same)).findings.map(({ kind }) => kind)).toEqual(['duplicate']);
     await expect(same).not.toHaveNPlusOne();
+  });
+
+  test('is not true of what others run meanwhile', async () => {
+    const around = async (): Promise<void> => {
+      await authorNames(fork());
+      await other;
+    };
+    const other = timed.timing.run('another', () => listBooks(fork()));
+    await expect(around).not.toHaveNPlusOne();
   });
 });
 
