@@ -6,7 +6,7 @@ export const styles: string = `
   --bg: #f6f7f9; --surface: #fff; --raised: #f1f3f6; --line: #e1e5ea; --line-strong: #cdd3db;
   --text: #1a1f26; --muted: #5b6572; --accent: #2b5fcc; --accent-soft: #e8effc;
   --error: #c22f2f; --error-soft: #fdecec; --warning: #8f5a00; --warning-soft: #fdf2dc; --info: #2b5fcc; --info-soft: #e8effc;
-  --good: #0b7a5a; --good-soft: #e1f6ee; --keyword: #7a3fb5; --literal: #0b7a5a; --mark: #b06a00;
+  --good: #0b7a5a; --good-soft: #e1f6ee; --keyword: #7a3fb5; --literal: #0b7a5a; --mark: #8f5a00;
   --shadow: 0 1px 2px rgb(20 30 45 / 6%), 0 1px 8px rgb(20 30 45 / 4%);
   --mono: ui-monospace, 'SF Mono', 'Cascadia Code', Menlo, Consolas, 'DejaVu Sans Mono', monospace;
   --sans: ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', sans-serif;
@@ -151,7 +151,7 @@ tbody tr:last-child > * { border-bottom: 0; }
 th { font-weight: 550; color: var(--muted); font-size: 12px; white-space: nowrap; background: var(--surface); }
 th.number, td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 /* As much as is left, whatever is in it. */
-td.wide { width: 100%; max-width: 0; min-width: 220px; } td.wide > .name, td.wide > b { margin-right: 8px; } td.wide > .badge { margin-right: 5px; }
+td.wide { width: 100%; max-width: 0; min-width: 220px; } td.wide > .name, td.wide > b { margin-right: 4px; }
 td.number .badge { margin-left: 6px; }
 td.chart { min-width: 108px; vertical-align: middle; }
 .sort { border: 0; background: none; padding: 0; color: inherit; font: inherit; border-radius: 3px; }
@@ -172,6 +172,7 @@ tr:focus { outline: 2px solid var(--accent); outline-offset: -2px; }
 .share-track i { display: block; height: 100%; background: var(--accent); border-radius: 4px; }
 .spark { width: 84px; height: 20px; display: block; fill: var(--accent); opacity: .8; }
 .more { padding: 14px; text-align: center; color: var(--muted); }
+td.short { white-space: nowrap; }
 .empty { text-align: center; padding: 56px 20px; color: var(--muted); background: var(--surface); border: 1px dashed var(--line-strong); border-radius: 12px; }
 .empty-title { font-size: 16px; font-weight: 600; color: var(--text); margin-bottom: 6px; }
 .empty .code { display: inline-block; text-align: left; margin-top: 14px; }
@@ -188,7 +189,8 @@ tr:focus { outline: 2px solid var(--accent); outline-offset: -2px; }
 .detail .columns-2 { margin-top: 0; }
 .facts { display: flex; flex-wrap: wrap; gap: 8px 30px; margin-bottom: 10px; }
 .fact dt { font-size: 12px; color: var(--muted); } .fact dd { font-weight: 600; font-variant-numeric: tabular-nums; font-size: 15px; }
-.pool { display: grid; gap: 14px; }
+.pool, .stack { display: grid; grid-template-columns: minmax(0, 1fr); gap: 14px; }
+.stack > .columns-2 { margin-top: 0; }
 
 .picture { background: var(--surface); border: 1px solid var(--line); border-radius: 12px; padding: 8px 16px 14px; margin-bottom: 12px; box-shadow: var(--shadow); }
 .axis { position: relative; height: 20px; font-size: 11px; color: var(--muted); font-weight: 400; }
@@ -225,7 +227,7 @@ td.timeline .query { top: 50%; transform: translateY(-50%); }
 .slot { width: 18px; height: 18px; border-radius: 5px; border: 1.5px solid var(--line-strong); print-color-adjust: exact; }
 .slot.used { background: var(--database); border-color: var(--database); } .slot.idle { background: color-mix(in srgb, var(--database) 22%, transparent); border-color: var(--database); }
 .slot.free { border-style: dashed; } .slot.waiting { background: var(--wait); border-color: var(--wait); border-radius: 50%; }
-.counts th { font-size: 13px; color: var(--text); white-space: normal; background: none; } .counts th, .counts td { padding: 5px 8px 5px 0; }
+.counts { max-width: 640px; } .counts th { font-size: 13px; color: var(--text); white-space: normal; background: none; } .counts th, .counts td { padding: 5px 8px 5px 0; }
 
 .distribution .columns { position: relative; display: flex; align-items: flex-end; gap: 1px; height: 110px; margin-bottom: 3px; border-bottom: 1px solid var(--line-strong); }
 .column { flex: 1; height: 100%; display: flex; align-items: flex-end; } .column i { width: 100%; background: var(--accent); opacity: .8; border-radius: 2px 2px 0 0; } .column:hover i { opacity: 1; }
@@ -237,7 +239,7 @@ td.timeline .query { top: 50%; transform: translateY(-50%); }
   background: #14181e; color: #e9edf2; border: 1px solid #38414c; box-shadow: 0 6px 24px rgb(0 0 0 / 28%); pointer-events: none; overflow-wrap: anywhere; }
 .tooltip[hidden] { display: none; }
 
-@media (max-width: 1180px) { .rank-3 { display: none; } }
+@media (max-width: 1180px) { .rank-3, .mini { display: none; } }
 @media (max-width: 820px) {
   .rank-2 { display: none; }
   .totals { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 8px; } .broad { grid-column: 1 / -1; grid-row: 1; }

@@ -18,7 +18,7 @@ export function batchesView(context: Context): VNode {
     );
   }
   return h(
-    'div',
+    'div.stack',
     { key: 'batches' },
     h('h2.hidden', undefined, 'Batches'),
     h(

@@ -16,7 +16,7 @@ export function cacheView(context: Context): VNode {
   }
   const asked = cache.hits + cache.misses + cache.bypasses;
   return h(
-    'div',
+    'div.stack',
     { key: 'cache' },
     h('h2.hidden', undefined, 'Cache'),
     h(

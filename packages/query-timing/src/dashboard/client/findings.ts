@@ -85,6 +85,7 @@ function kindFilter({ state, report, act }: Context): VNode | false {
         attributes: { type: 'button', 'aria-pressed': String(state.kind === kind) },
       },
       label,
+      ' ',
       h('b', undefined, count),
     );
   return (

@@ -58,6 +58,7 @@ export function lineChart(label: string, lines: readonly Line[], ceiling = 0): V
           { key: name },
           h('i.swatch', { style: { background: `var(--${color})` } }),
           name,
+          ' ',
           h('b', undefined, values.at(-1) ?? 0),
         ),
       ),

@@ -1,4 +1,5 @@
 /// <reference lib="dom" />
+import type { ScopeData } from '../../report/json.ts';
 import { app } from './app.ts';
 import { copyText } from './clipboard.ts';
 import { startKeyboard } from './keyboard.ts';
@@ -58,14 +59,18 @@ function start(root: HTMLElement): void {
     if (view !== 'requests' || id === undefined || !Number.isSafeInteger(number) || number < 0) {
       return;
     }
+    const summary = state.report?.scopes.find(scope => scope.id === number);
+    if (!summary || summary.kept === 0) {
+      set({ scopes: keptScopes(state.scopes, number, 'gone') });
+      return;
+    }
     const known = state.scopes.get(number);
     // One that is over does not change any more.
     if (known !== undefined && known !== 'gone' && !known.open) {
       return;
     }
     const scope = await server.scope(number);
-    const kept = [...state.scopes].filter(([key]) => key !== number).slice(1 - MOST_SCOPES);
-    set({ scopes: new Map([...kept, [number, scope]]) });
+    set({ scopes: keptScopes(state.scopes, number, scope) });
   };
 
   const load = async (): Promise<void> => {
@@ -177,6 +182,12 @@ function start(root: HTMLElement): void {
   document.addEventListener('visibilitychange', listen);
   updates.request();
   listen();
+}
+
+/** With one more, and without those that were added first if they are many. */
+function keptScopes(scopes: State['scopes'], id: number, scope: ScopeData | 'gone'): State['scopes'] {
+  const others = [...scopes].filter(([key]) => key !== id).slice(1 - MOST_SCOPES);
+  return new Map([...others, [id, scope]]);
 }
 
 /** The tabs scroll where there is little room. */

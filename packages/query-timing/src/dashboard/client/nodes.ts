@@ -11,7 +11,7 @@ export function nodesView(context: Context): VNode {
   const { report } = context;
   const all = report.nodes.reduce((sum, { queries }) => sum + queries, 0);
   return h(
-    'div',
+    'div.stack',
     { key: 'nodes' },
     h('h2.hidden', undefined, 'Nodes'),
     table<NodeReport>(context, {

@@ -60,6 +60,7 @@ export function legend(split?: Split): VNode {
         { attributes: { title } },
         h('i.swatch', { style: { background: `var(--${part})` }, attributes: { 'aria-hidden': 'true' } }),
         label,
+        ' ',
         split && h('b', undefined, duration(split[part])),
       ),
     ),

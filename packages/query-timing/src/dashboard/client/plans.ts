@@ -66,6 +66,7 @@ export function plansView(context: Context): VNode {
         {
           id: 'worst',
           label: 'Most of it in',
+          kind: 'short',
           rank: 2,
           cell: plan => {
             const worst = planRows(plan.root, () => false).reduce((most, row) => (row.own > most.own ? row : most));

@@ -35,6 +35,7 @@ export function requestView(context: Context, id: string): VNode {
       summary.name || '(no name)',
       ' ',
       badge(summary.kind),
+      ' ',
       summary.open && badge('running', 'info'),
     ),
     summaryFacts(summary),

@@ -1,6 +1,6 @@
 import { whole } from '../../report/format.ts';
 import type { Context } from './state.ts';
-import { type Child, h, type VNode } from './vnode.ts';
+import { type Child, h, spaced, type VNode } from './vnode.ts';
 
 /** A column of a table. */
 export interface Column<Row> {
@@ -11,7 +11,7 @@ export interface Column<Row> {
   /** What it is sorted by. Without it, it cannot be sorted by. */
   readonly value?: (row: Row) => string | number | undefined;
   readonly cell: (row: Row) => Child | readonly Child[];
-  readonly kind?: 'number' | 'wide' | 'chart';
+  readonly kind?: 'number' | 'wide' | 'chart' | 'short';
   /** 3 gives way first where there is little room, then 2; 1 stays. */
   readonly rank?: 1 | 2 | 3;
 }
@@ -82,7 +82,7 @@ export function table<Row>(context: Context, it: Table<Row>): VNode {
                 // For a mouse; the link in the row is for everybody.
                 on: open ? { click: event => void (isControl(event) || open(row)) } : {},
               },
-              it.columns.map(column => h(cellClass('td', column), undefined, column.cell(row))),
+              it.columns.map(column => h(cellClass('td', column), undefined, spaced([column.cell(row)].flat()))),
             );
           }),
         ),

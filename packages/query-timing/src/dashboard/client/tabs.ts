@@ -58,6 +58,7 @@ export function tabBar(state: State, report: ReportData, act: Actions): VNode {
           },
         },
         labels[view],
+        ' ',
         counts[view] !== undefined && h('span.count', undefined, short(counts[view])),
       ),
     ),

@@ -22,6 +22,13 @@ export interface Props {
   readonly attributes?: VNode['attributes'];
 }
 
+/** With a space between each two: what stands beside each other is not one word for who copies it, or listens to it. Pure. */
+export function spaced(children: readonly Child[]): readonly Child[] {
+  return children
+    .filter(child => child !== undefined && child !== false && child !== '')
+    .flatMap((child, index) => (index === 0 ? [child] : [' ', child]));
+}
+
 const none: Readonly<Record<string, never>> = {};
 
 /**

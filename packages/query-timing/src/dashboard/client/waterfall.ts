@@ -6,7 +6,7 @@ import { badge, empty, siteButton, splitGradient, splitText } from './parts.ts';
 import { sqlLine } from './sql.ts';
 import type { Context } from './state.ts';
 import { matching, nothingFound } from './table.ts';
-import { h, type VNode } from './vnode.ts';
+import { h, spaced, type VNode } from './vnode.ts';
 import { type Bracket, waterfallLayout, type Waterfall } from './waterfall-layout.ts';
 
 /** So many of one shape in one request are pointed out. */
@@ -174,35 +174,37 @@ function rows(context: Context, layout: Waterfall, scope: ScopeData, counts: Rea
             h(
               'td.wide',
               undefined,
-              h(
-                'a.name',
-                {
-                  attributes: {
-                    href: hashOf('shapes', record.shape),
-                    'data-tip': `${shape?.text ?? record.shape}${parametersOf(record)}`,
+              spaced([
+                h(
+                  'a.name',
+                  {
+                    attributes: {
+                      href: hashOf('shapes', record.shape),
+                      'data-tip': `${shape?.text ?? record.shape}${parametersOf(record)}`,
+                    },
                   },
-                },
-                shape?.summary ?? record.operation ?? record.shape,
-              ),
-              record.entity !== undefined && badge([record.entity, record.operation].filter(Boolean).join('.')),
-              repeated >= REPEATED &&
-                badge(`×${whole(repeated)}`, 'warning', `This request sent it ${whole(repeated)} times.`),
-              record.error !== undefined && badge(record.error, 'error', 'SQLSTATE, or class of the error'),
-              record.transaction !== undefined && badge(`tx ${record.transaction}`, 'tx', 'transaction'),
-              record.node !== undefined &&
-                record.role === 'replica' &&
-                badge(record.node, '', 'the replica it went to'),
-              record.batch !== undefined &&
-                badge(`batch of ${whole(record.batch)}`, 'good', 'calls that it answered together'),
-              record.cache !== undefined && badge(record.cache, '', 'what the result cache did'),
-              record.route !== undefined && badge(record.route, '', 'why it went where it went'),
-              record.label !== undefined && badge(record.label, '', 'label'),
-              h(
-                'span.second',
-                undefined,
-                sqlLine(shape?.text ?? ''),
-                siteButton(state, act, `record ${record.id}`, record.site),
-              ),
+                  shape?.summary ?? record.operation ?? record.shape,
+                ),
+                record.entity !== undefined && badge([record.entity, record.operation].filter(Boolean).join('.')),
+                repeated >= REPEATED &&
+                  badge(`×${whole(repeated)}`, 'warning', `This request sent it ${whole(repeated)} times.`),
+                record.error !== undefined && badge(record.error, 'error', 'SQLSTATE, or class of the error'),
+                record.transaction !== undefined && badge(`tx ${record.transaction}`, 'tx', 'transaction'),
+                record.node !== undefined &&
+                  record.role === 'replica' &&
+                  badge(record.node, '', 'the replica it went to'),
+                record.batch !== undefined &&
+                  badge(`batch of ${whole(record.batch)}`, 'good', 'calls that it answered together'),
+                record.cache !== undefined && badge(record.cache, '', 'what the result cache did'),
+                record.route !== undefined && badge(record.route, '', 'why it went where it went'),
+                record.label !== undefined && badge(record.label, '', 'label'),
+                h(
+                  'span.second',
+                  undefined,
+                  sqlLine(shape?.text ?? ''),
+                  siteButton(state, act, `record ${record.id}`, record.site),
+                ),
+              ]),
             ),
             h(
               'td.timeline',
