@@ -248,6 +248,25 @@ describe('what a plan wants', () => {
     expect(wantedIndexes(index(999))).toEqual([]);
   });
 
+  test('of an index that finds many rows, which are sorted for the first few', () => {
+    const plan = (rows: number): PlanJson => ({
+      'Node Type': 'Limit',
+      Plans: [
+        {
+          'Node Type': 'Sort',
+          'Sort Key': ['b0.created_at'],
+          Plans: [
+            scanned({ 'Node Type': 'Bitmap Heap Scan', 'Recheck Cond': '(b0.author_id = ?)', 'Plan Rows': rows }),
+          ],
+        },
+      ],
+    });
+    expect(wantedIndexes(plan(1_000))).toEqual([
+      want({ equality: ['author_id'], sort: [by('created_at')], node: 'Bitmap Heap Scan on book' }),
+    ]);
+    expect(wantedIndexes(plan(999))).toEqual([]);
+  });
+
   test('once, if it is wanted twice; nothing of what is no scan', () => {
     const both = {
       'Node Type': 'Append',

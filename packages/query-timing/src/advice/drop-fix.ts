@@ -10,19 +10,14 @@ export function dropFix(index: Pick<InventoryIndex, 'schema' | 'table' | 'name' 
 }
 
 function place(entity: EntityModel, { name, columns }: Pick<InventoryIndex, 'name' | 'columns'>): string {
-  const properties = [
-    ...new Set(columns.map(column => (column === undefined ? undefined : entity.properties.get(column)))),
-  ];
-  const declared = entity.indexes.find(
+  const declared = entity.indexes.some(
     each => each.name === name || (each.name === undefined && isSame(each.columns, columns)),
   );
-  const relation = entity.relations.find(each => each.owner && isSame(each.columns, columns));
-  if (relation && (!declared || declared.name === undefined)) {
-    return `.index(false), @ManyToOne({ index: false })  // on ${entity.name}.${relation.property}`;
+  if (!declared) {
+    return `// ${entity.name} does not declare it: a migration drops it`;
   }
-  return declared
-    ? `// remove it from ${entity.name}: ${properties.map(each => each ?? '(expression)').join(', ')}`
-    : `// ${entity.name} does not declare it: a migration drops it`;
+  const properties = columns.map(column => (column === undefined ? '(expression)' : entity.properties.get(column)));
+  return `// remove it from ${entity.name}: index of ${[...new Set(properties)].join(', ')}`;
 }
 
 function isSame(one: readonly string[], other: readonly (string | undefined)[]): boolean {

@@ -3,7 +3,7 @@ import { findingId } from '../finding-id.ts';
 import type { Model } from '../model.ts';
 import { count } from '../plans/rules/words.ts';
 import type { ChosenIndex } from './index-choice.ts';
-import { createIndexSql, entityCode } from './index-code.ts';
+import { createIndexSql } from './index-code.ts';
 import type { ForeignKey, Inventory } from './index-inventory.ts';
 
 /** Foreign keys whose columns no index begins with. */
@@ -44,13 +44,24 @@ function covers(index: Inventory['indexes'][number], key: ForeignKey): boolean {
 }
 
 function fix(key: ForeignKey, model: Model): string {
+  const index: ChosenIndex = { columns: key.columns.map(column => ({ column, order: undefined })), isNull: [] };
+  const table = { schema: key.schema === 'public' ? undefined : key.schema, name: key.table };
+  const code = relationCode(key, model);
+  return [...(code === undefined ? [] : [code]), createIndexSql(table, index)].join('\n');
+}
+
+/** PostgreSQL makes no index of a foreign key, and MikroORM makes one only if it is told to. */
+function relationCode(key: ForeignKey, model: Model): string | undefined {
   const entity = model.byTable(key.table);
   const relation = entity?.relations.find(({ owner, columns }) => owner && columns.join() === key.columns.join());
-  const index: ChosenIndex = { columns: key.columns.map(column => ({ column, order: undefined })), isNull: [] };
-  const code =
-    entity && relation
-      ? `.index(), @ManyToOne({ index: true })  // on ${entity.name}.${relation.property}`
-      : entity && entityCode(entity, index);
-  const table = { schema: key.schema === 'public' ? undefined : key.schema, name: key.table };
-  return [code, createIndexSql(table, index)].filter(line => line !== undefined).join('\n');
+  if (entity && relation && !entity.pivot) {
+    return `.index(), @ManyToOne({ index: true })  // on ${entity.name}.${relation.property}`;
+  }
+  for (const { name, relations } of model.entities) {
+    const pivot = relations.find(each => each.owner && each.pivotTable === key.table);
+    if (pivot) {
+      return `.index(), @ManyToMany({ index: true })  // on ${name}.${pivot.property}`;
+    }
+  }
+  return undefined;
 }

@@ -21,6 +21,8 @@ export interface WantedIndex extends TableName {
 
 /** At most so many of a plan. */
 const MOST = 8;
+/** Rows that are worth an index. */
+const MANY = 1_000;
 /** An outer side so many times smaller is worth an index on the inner one. */
 const MUCH_SMALLER = 10;
 
@@ -61,15 +63,17 @@ function ofScan(visit: Visit): WantedIndex | undefined {
   return want.equality.length + want.range.length + want.sort.length + want.isNull.length > 0 ? want : undefined;
 }
 
-/** A scan of everything, or one that throws away most of what its index found. */
-function isWasteful({ node, type }: Visit): boolean {
-  return (
-    type === 'Seq Scan' ||
-    ((type === 'Index Scan' || type === 'Bitmap Heap Scan') &&
-      wasRun(node) &&
-      removedOf(node) >= 1_000 &&
-      removedOf(node) >= 10 * rowsOf(node))
-  );
+/** A scan of everything, one that throws away most of what its index found, or one whose rows are sorted for a few of them. */
+function isWasteful(visit: Visit): boolean {
+  const { node, type } = visit;
+  if (type === 'Seq Scan') {
+    return true;
+  }
+  if (type !== 'Index Scan' && type !== 'Bitmap Heap Scan') {
+    return false;
+  }
+  const throwsAway = wasRun(node) && removedOf(node) >= MANY && removedOf(node) >= 10 * rowsOf(node);
+  return throwsAway || (rowsOf(node) >= MANY && sorted(visit).length > 0);
 }
 
 /** Conditions of the join that a scan is the inner side of, if the other side is much smaller. */
