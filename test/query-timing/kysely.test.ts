@@ -124,7 +124,7 @@ test('what it takes is told apart as for all others', async () => {
   const real = performance.now() - started;
   const { wait, database, after, took } = timed.records.at(-1)!;
   expect(database / 1000).toBeGreaterThan(95);
-  expect((wait + after) / 1000).toBeLessThan(20);
+  expect(wait + after).toBeLessThan(database);
   expect(took / 1000).toBeLessThanOrEqual(real);
 });
 

@@ -1,12 +1,5 @@
 import { DefaultLogger, type LogContext, wrap } from '@mikro-orm/core';
-import {
-  type EntityManager,
-  type IDatabaseDriver,
-  Kysely,
-  type MikroORM,
-  type Options,
-  raw,
-} from '@mikro-orm/postgresql';
+import { type EntityManager, Kysely, type MikroORM, type Options, raw } from '@mikro-orm/postgresql';
 import { queryTiming, QueryTimingError, type QueryTimingOptions } from '@mikrokit/query-timing';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openOrm } from '../harness/orm.ts';
@@ -155,10 +148,10 @@ describe('the parts', () => {
   });
 
   test('what the server takes is `database`', async () => {
-    await fork().execute('select pg_sleep(0.1)');
+    await fork().execute('select pg_sleep(0.2)');
     const [{ wait, send, database, after, took }] = timed.records as [(typeof timed.records)[0]];
-    expect(ms(database)).toBeGreaterThan(95);
-    expect(ms(wait + send + after)).toBeLessThan(50);
+    expect(ms(database)).toBeGreaterThan(195);
+    expect(wait + send + after).toBeLessThan(database);
     expect(took).toBeGreaterThan(database);
   });
 
@@ -175,22 +168,22 @@ describe('the parts', () => {
     ],
   ])('the time that a full pool takes is `wait`: %s', async (_, call) => {
     const { orm, records } = await library.timed({}, { pool: { max: 1 } });
-    const holding = orm.em.fork().transactional(em => em.execute('select pg_sleep(0.15)'));
+    const holding = orm.em.fork().transactional(em => em.execute('select pg_sleep(0.3)'));
     await expect.poll(() => records.length).toBe(1);
     records.length = 0;
     await Promise.all([holding, call(orm.em.fork() as EntityManager)]);
     const [, , waited, ...more] = records.toSorted((a, b) => a.start + a.wait / 1000 - (b.start + b.wait / 1000));
-    expect(ms(waited!.wait), waited!.shape.text).toBeGreaterThan(100);
-    expect(ms(waited!.database)).toBeLessThan(80);
-    expect(ms(waited!.took)).toBeGreaterThan(100);
-    more.forEach(({ wait, shape }) => expect(ms(wait), shape.text).toBeLessThan(50));
+    expect(ms(waited!.wait), waited!.shape.text).toBeGreaterThan(150);
+    expect(waited!.database).toBeLessThan(waited!.wait);
+    expect(waited!.took).toBeGreaterThan(waited!.wait);
+    more.forEach(({ wait, shape }) => expect(wait, shape.text).toBeLessThan(waited!.wait / 2));
   });
 
   test('a query that finds a connection does not wait', async () => {
     await fork().count(Tag);
     timed.records.length = 0;
     await fork().count(Tag);
-    expect(ms(timed.records[0]!.wait)).toBeLessThan(20);
+    expect(ms(timed.records[0]!.wait)).toBeLessThan(100);
   });
 
   test('making entities is `after`, also of the last of several queries', async () => {
@@ -201,9 +194,9 @@ describe('the parts', () => {
     await orm.em.fork().find(Book, {}, { populate: ['author'], strategy: 'select-in' });
     const [rows, found, books, authors] = records.toSorted((a, b) => a.id - b.id);
     expect([rows, found, books, authors].map(record => record!.rows)).toEqual([10_000, 10_000, 10_000, 2_000]);
-    expect(ms(rows!.after)).toBeLessThan(10);
-    expect(ms(found!.after)).toBeGreaterThan(15);
-    expect(ms(books!.after)).toBeGreaterThan(15);
+    expect(ms(found!.after)).toBeGreaterThan(10);
+    expect(ms(books!.after)).toBeGreaterThan(10);
+    expect(rows!.after).toBeLessThan(found!.after / 2);
     expect(authors!.after).toBeGreaterThan(1_000);
   });
 });

@@ -28,7 +28,7 @@ export class PoolStats {
   readonly #waits = new Histogram();
   readonly #uses = new Histogram();
   readonly #window = new Histogram();
-  #windowSince = 0;
+  #windowSince: number | undefined = undefined;
   #mostWaiting = 0;
   #mostUsed = 0;
 
@@ -54,6 +54,7 @@ export class PoolStats {
     this.acquired++;
     this.#waits.record(wait * 1000);
     this.#window.record(wait * 1000);
+    this.#windowSince ??= now;
     lease.acquired(now, wait);
     this.#held.add(lease);
     if (this.#held.size > this.#mostUsed) {
@@ -89,15 +90,14 @@ export class PoolStats {
    * @returns `undefined` for too few, or when it is not time yet
    */
   takeWindow(now: number): { readonly p95: number; readonly count: number } | undefined {
-    if (now - this.#windowSince < WINDOW) {
+    if (this.#windowSince === undefined || now - this.#windowSince < WINDOW) {
       return undefined;
     }
     const { count } = this.#window;
     const p95 = this.#window.quantile(0.95);
-    const isFirst = this.#windowSince === 0;
     this.#windowSince = now;
     this.#window.reset();
-    return isFirst || count < ENOUGH ? undefined : { p95, count };
+    return count < ENOUGH ? undefined : { p95, count };
   }
 
   report(): PoolReport {

@@ -80,6 +80,7 @@ class Timing implements QueryTiming {
   #plans: Plans | undefined;
   #detach: (() => void) | undefined;
   #driver: object | undefined;
+  #isOpen = false;
 
   constructor(options: ResolvedOptions) {
     this.#options = options;
@@ -113,24 +114,20 @@ class Timing implements QueryTiming {
       );
     }
     const seam = new Seam(orm, this.#options.secretColumns);
-    const { plans, advice, terminal } = this.#options;
+    const { plans } = this.#options;
     this.#seam = seam;
     this.#facts = new ModelFacts(seam.model);
-    if (plans !== undefined) {
-      this.#plans = new Plans(plans, advice, {
-        open: seam.openSide,
-        model: () => seam.model,
-        found: finding => void this.#found(finding),
-        failed: () => void this.#failures++,
-        shapes: () => this.#shapes,
-      });
-    }
     seam.install({
       recorder: this.#recorder,
       outgoing: (sql, hasComment, isControl) => this.#outgoing(sql, hasComment, isControl),
       opened: async (_lease, query) => {
         if (plans?.autoExplain === true) {
-          await useAutoExplain(query, this.#options.slow.overall);
+          try {
+            await useAutoExplain(query, this.#options.slow.overall);
+          } catch {
+            // The connection is given out as it is: what is wrong with it shows with what it is wanted for.
+            this.#failures++;
+          }
         }
       },
       pool: pool => void this.#pools.push(pool),
@@ -139,14 +136,12 @@ class Timing implements QueryTiming {
           this.#events.connection.tell({ pool, wait, use });
         }
       },
+      connects: () => this.#open(seam),
       native: pool => void (this.#driver ??= pool),
       notice: message => this.#noticed(message),
       close: () => this.#close(),
     });
-    this.#neighbours.listen();
-    if (terminal !== undefined) {
-      this.#detach = attachTerminal(this, terminal);
-    }
+    this.#open(seam);
   }
 
   subscribe(fn: (record: QueryRecord) => void): () => void {
@@ -168,25 +163,31 @@ class Timing implements QueryTiming {
     checkedFunction('run(scope, fn)', fn);
     const opened = this.#scopes.open(kind, name, tags);
     const change = tags === undefined ? { scope: opened } : { scope: opened, tags };
-    let returned: T;
-    try {
-      returned = this.#recorder.runIn(change, fn);
-    } catch (error) {
+    return this.#recorder.runIn(change, () => {
+      let returned: T;
+      try {
+        returned = fn();
+      } catch (error) {
+        this.#scopes.end(opened);
+        throw error;
+      }
+      // Within the scope: a thenable may begin its work only when it is awaited.
+      if (isThenable(returned)) {
+        return ending(returned, () => this.#scopes.end(opened)) as T;
+      }
       this.#scopes.end(opened);
-      throw error;
-    }
-    if (isThenable(returned)) {
-      return ending(returned, () => this.#scopes.end(opened)) as T;
-    }
-    this.#scopes.end(opened);
-    return returned;
+      return returned;
+    });
   }
 
   rename(name: string): void {
-    const scope = this.#recorder.context?.scope;
-    if (scope !== undefined) {
-      scope.rename(String(name));
+    if (typeof name !== 'string') {
+      throw new QueryTimingError(
+        'ARGUMENT',
+        `rename(name) takes a text, but got: ${shown(name)}. Write rename('GET /books/:id').`,
+      );
     }
+    this.#recorder.context?.scope?.rename(name);
   }
 
   withTags<T>(tags: Readonly<Record<string, string>>, fn: () => T): T {
@@ -397,7 +398,31 @@ class Timing implements QueryTiming {
     }
   }
 
+  /** When it is registered, and when the ORM connects again after it was closed. */
+  #open(seam: Seam): void {
+    if (this.#isOpen) {
+      return;
+    }
+    this.#isOpen = true;
+    const { plans, advice, terminal } = this.#options;
+    if (plans !== undefined) {
+      this.#plans = new Plans(plans, advice, {
+        open: seam.openSide,
+        model: () => seam.model,
+        found: finding => void this.#found(finding),
+        failed: () => void this.#failures++,
+        shapes: () => this.#shapes,
+      });
+    }
+    this.#neighbours.listen();
+    if (terminal !== undefined) {
+      this.#detach = attachTerminal(this, terminal);
+    }
+  }
+
   async #close(): Promise<void> {
+    this.#isOpen = false;
+    this.#driver = undefined;
     this.#scopes.endAll();
     this.#neighbours.close();
     this.#detach?.();

@@ -59,6 +59,8 @@ export interface Sending {
   pool(pool: PoolStats): void;
   /** A connection was given back. @param wait for it, and @param use of it, in µs */
   released(pool: string, wait: number, use: number): void;
+  /** A connection of MikroORM is about to be used for the first time, or again after it was closed. */
+  connects(): void;
   /** The pool of the driver. */
   native(pool: object): void;
   /** What a server says beside its answers. */
@@ -152,6 +154,7 @@ function timeDialect(dialect: Dialect, connection: TimedConnection, pool: PoolSt
   const createDriver = dialect.createDriver.bind(dialect);
   dialect.createDriver = () => {
     const driver = createDriver();
+    sending.connects();
     // Where it is was not known before.
     pool.name = nameOf(connection, pool.role);
     const acquire = driver.acquireConnection.bind(driver);
