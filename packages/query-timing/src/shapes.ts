@@ -8,9 +8,14 @@ import { type TransactionControl, transactionControl } from './transaction-contr
 export const MOST_SHAPES = 1_000;
 /** Most texts of each of the two generations that are recognised without being looked at. */
 const MOST_TEXTS = 1_000;
+/** Of texts of one length those that are compared before any is looked up. */
+const MOST_ALIKE = 4;
 /** Longer ones are scanned each time. */
 const LONGEST_TEXT = 16_384;
 const MOST_WORST = 3;
+
+/** Class name of the entity of a table, if one is mapped to it. */
+export type EntityOf = (table: string) => string | undefined;
 
 /** What queries of one shape cost. */
 export class ShapeEntry implements Shape {
@@ -86,8 +91,10 @@ export class ShapeText implements Scan {
   // Private, so that a record can be written as JSON: the entry leads back to records.
   readonly #entry: ShapeEntry;
   readonly #control: TransactionControl | undefined;
+  readonly #entityOf: EntityOf;
+  #entity: string | undefined = undefined;
 
-  constructor(scanned: Scan, entry: ShapeEntry) {
+  constructor(scanned: Scan, entry: ShapeEntry, entityOf: EntityOf) {
     this.id = scanned.id;
     this.text = entry.id === scanned.id ? entry.text : scanned.text;
     this.kind = scanned.kind;
@@ -97,8 +104,18 @@ export class ShapeText implements Scan {
     this.hasComment = scanned.hasComment;
     this.hasList = scanned.hasList;
     this.#entry = entry;
+    this.#entityOf = entityOf;
     this.#control =
       scanned.kind === 'transaction' || scanned.text.includes(';') ? transactionControl(scanned.text) : undefined;
+  }
+
+  /** Class name of the entity of its first table. */
+  get entity(): string | undefined {
+    const [table] = this.tables;
+    if (this.#entity === undefined && table !== undefined) {
+      this.#entity = this.#entityOf(table);
+    }
+    return this.#entity;
   }
 
   /** What it does to the transaction of its connection, if anything. */
@@ -112,13 +129,25 @@ export class ShapeText implements Scan {
   }
 }
 
+interface Known {
+  readonly sql: string;
+  readonly text: ShapeText;
+}
+
 /** The shapes that were seen: by text for those that come again, by what the text says for the others. */
 export class Shapes implements Iterable<ShapeEntry> {
+  readonly #entityOf: EntityOf;
   readonly #byId = new Map<string, ShapeEntry>();
+  // To compare a text of 500 characters takes a tenth of the time that its hash does, and MikroORM makes each text anew.
+  #alike = new Map<number, Known[]>();
   // Two generations instead of a list of what was used when: a hit costs one look-up.
   #texts = new Map<string, ShapeText>();
   #older = new Map<string, ShapeText>();
   #dropped = 0;
+
+  constructor(entityOf: EntityOf = () => undefined) {
+    this.#entityOf = entityOf;
+  }
 
   get size(): number {
     return this.#byId.size;
@@ -139,23 +168,41 @@ export class Shapes implements Iterable<ShapeEntry> {
 
   /** What a text tells, and where it is counted. */
   of(sql: string): ShapeText {
-    const known = this.#texts.get(sql);
-    if (known !== undefined) {
-      return known;
-    }
-    const text = this.#older.get(sql) ?? this.#scanned(sql);
-    if (sql.length <= LONGEST_TEXT) {
-      if (this.#texts.size >= MOST_TEXTS) {
-        this.#older = this.#texts;
-        this.#texts = new Map();
+    const alike = this.#alike.get(sql.length);
+    if (alike !== undefined) {
+      for (const known of alike) {
+        if (known.sql === sql) {
+          return known.text;
+        }
       }
-      this.#texts.set(sql, text);
+    }
+    const text = this.#texts.get(sql) ?? this.#older.get(sql) ?? this.#scanned(sql);
+    if (sql.length <= LONGEST_TEXT) {
+      this.#remember(sql, text, alike);
     }
     return text;
   }
 
+  #remember(sql: string, text: ShapeText, alike: Known[] | undefined): void {
+    if (this.#texts.size >= MOST_TEXTS) {
+      this.#older = this.#texts;
+      this.#texts = new Map();
+      this.#alike.clear();
+    }
+    this.#texts.set(sql, text);
+    if (alike === undefined) {
+      this.#alike.set(sql.length, [{ sql, text }]);
+    } else {
+      if (alike.length >= MOST_ALIKE) {
+        alike.pop();
+      }
+      alike.unshift({ sql, text });
+    }
+  }
+
   clear(): void {
     this.#byId.clear();
+    this.#alike.clear();
     this.#texts.clear();
     this.#older.clear();
     this.#dropped = 0;
@@ -173,7 +220,7 @@ export class Shapes implements Iterable<ShapeEntry> {
         this.#byId.set(entry.id, entry);
       }
     }
-    return new ShapeText(scanned, entry);
+    return new ShapeText(scanned, entry, this.#entityOf);
   }
 
   #other(): ShapeEntry {
