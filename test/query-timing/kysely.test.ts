@@ -139,7 +139,7 @@ describe('beside calls of the EntityManager', () => {
     ).toEqual([
       ['count', 1, 'Book'],
       ['find', 2, 'Tag'],
-      ['kysely', 12, undefined],
+      ['kysely', 12, 'Book'],
     ]);
   });
 });

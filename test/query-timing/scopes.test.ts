@@ -377,23 +377,23 @@ describe('tags', () => {
 describe('whenQueryingForLongerThan()', () => {
   test('is told of each scope once, as soon as its queries have taken so long together', async () => {
     const told: string[] = [];
-    const stop = timed.timing.whenQueryingForLongerThan(150, ({ name, queries, open }) => {
+    const stop = timed.timing.whenQueryingForLongerThan(350, ({ name, queries, open }) => {
       told.push(`${name}: ${queries} queries, ${open ? 'open' : 'over'}`);
     });
-    const quarters = async (count: number): Promise<void> => {
+    const naps = async (count: number): Promise<void> => {
       for (let each = 0; each < count; each++) {
-        await fork().execute('select pg_sleep(0.1)');
+        await fork().execute('select pg_sleep(0.2)');
       }
     };
-    await timed.timing.run('short', () => quarters(1));
+    await timed.timing.run('short', () => naps(1));
     await timed.timing.run('long', async () => {
-      await quarters(2);
+      await naps(2);
       expect(told).toEqual(['long: 2 queries, open']);
-      await quarters(1);
+      await naps(1);
     });
     expect(told).toEqual(['long: 2 queries, open']);
     stop();
-    await timed.timing.run('later', () => quarters(2));
+    await timed.timing.run('later', () => naps(2));
     expect(told).toHaveLength(1);
   });
 

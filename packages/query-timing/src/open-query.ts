@@ -62,7 +62,7 @@ export class OpenQuery implements QueryRecord {
     this.shape = shape;
     this.begunAt = begunAt;
     this.start = performance.timeOrigin + begunAt;
-    this.entity = context?.operation?.entity;
+    this.entity = context?.operation?.entity ?? shape.entity;
     const name = context?.operation?.name;
     // What is done in a transaction has a name of its own.
     this.operation = name === 'transactional' ? undefined : name;

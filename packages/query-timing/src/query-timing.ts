@@ -59,7 +59,7 @@ const BYTES = { shape: 3_000, record: 400, finding: 1_500, base: 250_000 } as co
 
 class Timing implements QueryTiming {
   readonly #options: ResolvedOptions;
-  readonly #shapes = new Shapes();
+  readonly #shapes = new Shapes(table => this.#seam?.entityOf(table));
   readonly #scopeLog: ScopeLog;
   readonly #findings: FindingLog;
   readonly #recorder: Recorder;
@@ -433,7 +433,7 @@ class Timing implements QueryTiming {
 
 /** The hot path on nothing, for its cost. */
 function recordNothing(): () => void {
-  const shapes = new Shapes();
+  const shapes = new Shapes(() => undefined);
   const scopes = new Scopes(
     () => undefined,
     () => undefined,

@@ -41,6 +41,12 @@ export class Seam {
     this.openSide = sideConnections(() => this.#driver.connection.getNativeClient());
   }
 
+  /** Class name of the entity of a table; not that of the pairs of a relation, which nobody has written. */
+  entityOf(table: string): string | undefined {
+    const entity = this.model.byTable(table);
+    return entity === undefined || entity.pivot ? undefined : entity.name;
+  }
+
   /** To be called once, from `register(orm)`, before `orm.em` exists. */
   install(takeover: Takeover): void {
     const driver = this.#driver;
