@@ -59,7 +59,7 @@ export interface NPlusOneOptions {
 
 /** How calls are located. */
 export interface CallSiteOptions {
-  /** One query in so many, whatever it is; 0: none. @default 256 */
+  /** One query in so many, whatever it is; 0: none. @default 256, in tests 1 */
   readonly sample?: number;
   /** Frames of files like this are passed over, beside `node_modules`. */
   readonly ignore?: readonly (string | RegExp)[];

@@ -30,6 +30,7 @@ import { Scopes } from './scopes.ts';
 import { Seam } from './seam.ts';
 import { secretParameters } from './secret-parameters.ts';
 import { Shapes } from './shapes.ts';
+import { type StatementSource, STATEMENTS } from './statements.ts';
 import { Subscribers } from './subscribers.ts';
 import { Sums } from './sums.ts';
 import { attachTerminal } from './terminal/attach-terminal.ts';
@@ -70,6 +71,12 @@ class Timing implements QueryTiming {
   readonly #pools: PoolStats[] = [];
   readonly #queries: Subscribers<QueryRecord>;
   readonly #events: { readonly [Name in keyof TimingEvents]: Subscribers<TimingEvents[Name]> };
+  readonly #statements: Subscribers<[query: OpenQuery, sql: string, values: readonly unknown[]]>;
+  /** For the matchers of tests. */
+  readonly [STATEMENTS]: StatementSource = {
+    watch: fn => this.#statements.add(([query, sql, values]) => fn(query, sql, values)),
+    open: clientUrl => this.#seam!.openSide(clientUrl),
+  };
   readonly #limits = new Set<{ readonly us: number; readonly fn: Subscribers<ScopeReport> }>();
   #sums = new Sums();
   #since = Date.now();
@@ -86,6 +93,7 @@ class Timing implements QueryTiming {
     this.#options = options;
     const failed = (): void => void this.#failures++;
     this.#queries = new Subscribers(failed);
+    this.#statements = new Subscribers(failed);
     this.#events = {
       scope: new Subscribers(failed),
       finding: new Subscribers(failed),
@@ -101,6 +109,7 @@ class Timing implements QueryTiming {
           ? undefined
           : new ScopeAnalysis(options.nPlusOne, this.#facts.model, this.#facts),
       scope => this.#scopeEnded(scope),
+      failed,
     );
     this.#recorder = new Recorder(this.#host());
     this.#neighbours = new Neighbours(() => this.#recorder.context);
@@ -288,11 +297,13 @@ class Timing implements QueryTiming {
     return {
       scopes: this.#scopes,
       shapes: this.#shapes,
+      statements: this.#statements,
       parameters: new ParameterDescriber(parameters),
       secretsOf: sql => secretParameters(sql, model()),
       slowFrom: ({ entity, shape }) => slow.of(entity, shape.id),
       capture: () => (callSites === undefined ? undefined : this.#sites.capture()),
       sample: callSites?.sample ?? 0,
+      failed: () => void this.#failures++,
       idleInTransaction,
       longTransaction,
       slow: (query, sql, values) => this.#slow(query, sql, values),
@@ -437,17 +448,20 @@ function recordNothing(): () => void {
   const scopes = new Scopes(
     () => undefined,
     () => undefined,
+    () => undefined,
   );
   const sums = new Sums();
   const lease = new Lease(new PoolStats('none', 'primary'));
   const recorder = new Recorder({
     scopes,
     shapes,
+    statements: new Subscribers(() => undefined),
     parameters: new ParameterDescriber('types'),
     secretsOf: () => () => false,
     slowFrom: () => Number.POSITIVE_INFINITY,
     capture: (): CallSite | undefined => undefined,
     sample: 0,
+    failed: () => undefined,
     idleInTransaction: Number.POSITIVE_INFINITY,
     longTransaction: Number.POSITIVE_INFINITY,
     slow: () => undefined,

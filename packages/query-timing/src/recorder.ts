@@ -11,6 +11,7 @@ import type { OpenScope } from './open-scope.ts';
 import { Operation } from './operation.ts';
 import type { ParameterDescriber } from './parameters.ts';
 import type { PoolStats } from './pool-stats.ts';
+import type { Subscribers } from './subscribers.ts';
 import type { Scopes } from './scopes.ts';
 import type { Shapes, ShapeText } from './shapes.ts';
 
@@ -29,6 +30,10 @@ export interface RecorderHost {
   capture(): CallSite | undefined;
   /** One query in so many is located whatever it is; 0: none. */
   readonly sample: number;
+  /** Told of each query that was answered, with what was sent for it, while somebody explains them. */
+  readonly statements: Subscribers<[query: OpenQuery, sql: string, values: readonly unknown[]]>;
+  /** Something that is not the query's own has failed. */
+  failed(error: unknown): void;
   /** A query that is slow, with its text as it was sent. */
   slow(query: OpenQuery, sql: string, values: readonly unknown[]): void;
   /** Before it, its transaction has waited. */
@@ -256,7 +261,12 @@ export class Recorder implements QueryEnds {
     const scope = query.owner ?? this.#place(query);
     const { answer } = query;
     if (answer !== undefined) {
-      this.#judge(query, scope, answer);
+      try {
+        this.#judge(query, scope, answer);
+      } catch (error) {
+        // A mistake of ours is no reason for a query to fail.
+        this.#host.failed(error);
+      }
     }
     query.shape.entry.add(query);
     scope.add(query);
@@ -347,6 +357,9 @@ export class Recorder implements QueryEnds {
     }
     if (isSlow) {
       host.slow(query, answer.sql, answer.sent);
+    }
+    if (host.statements.some && query.error === undefined) {
+      host.statements.tell([query, answer.sql, answer.sent]);
     }
   }
 

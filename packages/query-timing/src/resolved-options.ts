@@ -74,7 +74,7 @@ export function resolveOptions(options: QueryTimingOptions = {}): ResolvedOption
     nPlusOne: resolveNPlusOne(options.nPlusOne, environment),
     parameters: oneOf('parameters', options.parameters, 'types', ['off', 'types', 'hashed', 'full']),
     secretColumns: patterns('secretColumns', options.secretColumns),
-    callSites: resolveCallSites(options.callSites),
+    callSites: resolveCallSites(options.callSites, environment),
     plans: resolvePlanOptions(options.plans, slow.overall),
     advice: resolveAdviceOptions(options.advice),
     idleInTransaction: number('idleInTransaction', options.idleInTransaction, 100, 1, DAY, 'ms'),
@@ -105,13 +105,14 @@ function resolveNPlusOne(value: unknown, environment: ResolvedOptions['environme
   };
 }
 
-function resolveCallSites(value: unknown): ResolvedOptions['callSites'] {
+function resolveCallSites(value: unknown, environment: ResolvedOptions['environment']): ResolvedOptions['callSites'] {
   if (value === false) {
     return undefined;
   }
   const { sample, ignore } = group('callSites', value, ['sample', 'ignore']);
   return {
-    sample: whole('callSites.sample', sample, 256, 0, 1_000_000_000),
+    // A test that fails shows where each of its queries was made.
+    sample: whole('callSites.sample', sample, environment === 'test' ? 1 : 256, 0, 1_000_000_000),
     ignore: patterns('callSites.ignore', ignore),
   };
 }

@@ -11,6 +11,7 @@ export class Scopes {
   readonly #forks = new Map<number, OpenScope>();
   readonly #analyse: () => ScopeAnalysis | undefined;
   readonly #ended: (scope: OpenScope) => void;
+  readonly #failed: (error: unknown) => void;
   #process: OpenScope | undefined;
   #next = 1;
   #sweep: NodeJS.Timeout | undefined;
@@ -18,10 +19,16 @@ export class Scopes {
   /**
    * @param analyse what looks for repeats in a new one
    * @param ended told of each that is over
+   * @param failed told of what goes wrong in that
    */
-  constructor(analyse: () => ScopeAnalysis | undefined, ended: (scope: OpenScope) => void) {
+  constructor(
+    analyse: () => ScopeAnalysis | undefined,
+    ended: (scope: OpenScope) => void,
+    failed: (error: unknown) => void,
+  ) {
     this.#analyse = analyse;
     this.#ended = ended;
+    this.#failed = failed;
   }
 
   get opened(): number {
@@ -55,8 +62,13 @@ export class Scopes {
   }
 
   end(scope: OpenScope): void {
-    scope.end();
-    this.#ended(scope);
+    try {
+      scope.end();
+      this.#ended(scope);
+    } catch (error) {
+      // A mistake of ours is no reason for what has run in it to fail.
+      this.#failed(error);
+    }
   }
 
   /** Ends those that no one else ends. */

@@ -1,6 +1,7 @@
 import type { CallSite } from './call-site.ts';
 import type { Finding } from './finding.ts';
 import { findingId } from './finding-id.ts';
+import { steadyName } from './findings/site-key.ts';
 import type { OpenQuery } from './open-query.ts';
 
 /* What is found by looking at the clock alone. */
@@ -38,7 +39,7 @@ export function slowFinding(query: OpenQuery, limit: number): Finding {
 export function idleFinding({ site, shape, idled, before, place }: OpenQuery): Finding {
   return {
     ...NOTHING,
-    id: findingId('idle-in-transaction', site?.file, functionOf(site), shape.id),
+    id: findingId('idle-in-transaction', steadyName(named(site)), shape.id),
     kind: 'idle-in-transaction',
     severity: 'warning',
     title: `A transaction held a connection and did nothing for ${ms(idled * 1000)} between ${before} and ${shape.summary}`,
@@ -59,7 +60,7 @@ export function idleFinding({ site, shape, idled, before, place }: OpenQuery): F
 export function longFinding({ site, shape, lasted, place }: OpenQuery): Finding {
   return {
     ...NOTHING,
-    id: findingId('long-transaction', site?.file, functionOf(site), site === undefined ? shape.id : undefined),
+    id: findingId('long-transaction', steadyName(named(site)), site === undefined ? shape.id : undefined),
     kind: 'long-transaction',
     severity: 'warning',
     title: `A transaction of ${place} statements was open for ${ms(lasted * 1000)}`,
@@ -92,8 +93,9 @@ export function poolFinding(pool: string, p95: number, count: number, max: numbe
 }
 
 /** What tells transactions apart is seldom the arrow function that `em.transactional()` is given. */
-function functionOf(site: CallSite | undefined): string | undefined {
-  return site?.function ?? site?.caller?.function;
+/** The place, or the next one outwards that has a name. */
+function named(site: CallSite | undefined): CallSite | undefined {
+  return site?.function === undefined ? (site?.caller ?? site) : site;
 }
 
 function ms(us: number): string {

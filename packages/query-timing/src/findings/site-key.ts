@@ -1,4 +1,5 @@
 import type { CallSite } from '../call-site.ts';
+import { mapped } from '../call-sites.ts';
 
 /** The same for calls from the same place, reached from the same place. */
 export function siteKey({ file, line, column, caller }: CallSite): string {
@@ -6,7 +7,8 @@ export function siteKey({ file, line, column, caller }: CallSite): string {
 }
 
 /** `books.ts:38` */
-export function placeOf({ file, line }: CallSite): string {
+export function placeOf(site: CallSite): string {
+  const { file, line } = mapped(site);
   return `${baseName(file)}:${line}`;
 }
 
