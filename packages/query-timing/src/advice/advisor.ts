@@ -118,8 +118,9 @@ export class Advisor {
     wanting: Parameters<AdvisedIndexes['add']>[2],
   ): Finding | undefined {
     const entity = entityOf(this.#host.model(), table);
-    // What is said without its schema is found on any path.
-    const name = { schema: entity && entity.schema === undefined ? undefined : table.schema, name: table.name };
+    // On the usual path it needs none, and reads better. The ORM's own `schema`, or a fork's, is on no path.
+    const isOnPath = table.schema === 'public' && entity !== undefined && entity.schema === undefined;
+    const name = { schema: isOnPath ? undefined : table.schema, name: table.name };
     const advised = this.#advised.add(name, index, wanting);
     return advised && adviceFinding(advised, { table, indexes, entity, shape: id => this.#host.shape(id) });
   }
