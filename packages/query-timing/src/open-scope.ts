@@ -13,7 +13,6 @@ const MOST_SHAPES = 500;
 export class OpenScope {
   readonly id: number;
   readonly kind: ScopeKind;
-  readonly tags: Readonly<Record<string, string>> | undefined;
   /** Looks for repeats while it runs; `undefined` if nobody wants to know. */
   analysis: ScopeAnalysis | undefined;
   name: string;
@@ -42,17 +41,10 @@ export class OpenScope {
   /** Ids of findings that were told of while it ran. */
   told: Set<string> | undefined = undefined;
 
-  constructor(
-    id: number,
-    kind: ScopeKind,
-    name: string,
-    tags: Readonly<Record<string, string>> | undefined,
-    analysis: ScopeAnalysis | undefined,
-  ) {
+  constructor(id: number, kind: ScopeKind, name: string, analysis: ScopeAnalysis | undefined) {
     this.id = id;
     this.kind = kind;
     this.name = boundedName(name);
-    this.tags = tags;
     this.analysis = analysis;
     this.#startedAt = performance.now();
     this.lastAt = this.#startedAt;

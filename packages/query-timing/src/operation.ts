@@ -6,8 +6,11 @@ export class Operation {
   readonly name: string;
   readonly entity: string | undefined;
   readonly fork: number;
-  /** The call that made this one: `find` of the `find` that populates its relations, `transactional` of what is in it. */
-  readonly parent: Operation | undefined;
+  /**
+   * The call that made this one: `find` of the `find` that populates its relations, `transactional` of what is in it. Until it is
+   * over: a worker that begins its next round in the last one would make a chain without end.
+   */
+  parent: Operation | undefined;
   /** What the result cache said of it. */
   cache: string | undefined = undefined;
   /** A query whose rows it is making entities of. */
@@ -19,9 +22,18 @@ export class Operation {
     this.name = name;
     this.entity = entity;
     this.fork = fork;
-    this.parent = parent;
+    let open = parent;
+    // What was begun in a call, and goes on after it (a timer), is not part of it.
+    while (open?.isOver === true) {
+      open = open.parent;
+    }
+    this.parent = open;
     // Whoever populates has made its entities.
-    parent?.hydrated();
+    open?.hydrated();
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** The rows of `query` are there. */
@@ -47,5 +59,6 @@ export class Operation {
   end(): void {
     this.#isOver = true;
     this.hydrated();
+    this.parent = undefined;
   }
 }

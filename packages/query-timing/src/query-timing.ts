@@ -170,7 +170,7 @@ class Timing implements QueryTiming {
   run<T>(scope: string | ScopeOptions, fn: () => T): T {
     const { name, kind = 'job', tags } = typeof scope === 'string' ? { name: scope } : checkedScope(scope);
     checkedFunction('run(scope, fn)', fn);
-    const opened = this.#scopes.open(kind, name, tags);
+    const opened = this.#scopes.open(kind, name);
     const change = tags === undefined ? { scope: opened } : { scope: opened, tags };
     return this.#recorder.runIn(change, () => {
       let returned: T;

@@ -86,16 +86,8 @@ export class Recorder implements QueryEnds {
     return this.#storage.run(context, fn);
   }
 
-  /** Runs a call of the EntityManager. */
-  operation<T>(name: string, entity: string | undefined, fork: number, call: () => T): T {
-    const outer = this.#storage.getStore();
-    const operation = new Operation(this.#nextOperation++, name, entity, fork, outer?.operation);
-    const context = new Context(outer?.scope, operation, outer?.tags, outer?.quiet ?? false, undefined);
-    return this.#storage.run(context, call);
-  }
-
-  /** The same for one that makes entities: the time that takes is its last query's. */
-  async hydrating<T>(name: string, entity: string | undefined, fork: number, call: () => Promise<T>): Promise<T> {
+  /** Runs a call of the EntityManager. If it makes entities, the time that takes is its last query's. */
+  async operation<T>(name: string, entity: string | undefined, fork: number, call: () => Promise<T>): Promise<T> {
     const outer = this.#storage.getStore();
     const operation = new Operation(this.#nextOperation++, name, entity, fork, outer?.operation);
     const context = new Context(outer?.scope, operation, outer?.tags, outer?.quiet ?? false, undefined);
@@ -129,6 +121,7 @@ export class Recorder implements QueryEnds {
       }
     } finally {
       await this.#storage.run(context, () => iterator.return?.());
+      operation.end();
     }
   }
 

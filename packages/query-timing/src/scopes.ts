@@ -36,8 +36,8 @@ export class Scopes {
   }
 
   /** One that is ended by {@link end}. */
-  open(kind: ScopeKind, name: string, tags?: Readonly<Record<string, string>>): OpenScope {
-    return new OpenScope(this.#next++, kind, name, tags, this.#analyse());
+  open(kind: ScopeKind, name: string): OpenScope {
+    return new OpenScope(this.#next++, kind, name, this.#analyse());
   }
 
   /** Of a query outside of any that was opened: that of its fork, else of the process. */

@@ -10,6 +10,8 @@ export const MOST_SHAPES = 1_000;
 const MOST_TEXTS = 1_000;
 /** Of texts of one length those that are compared before any is looked up. */
 const MOST_ALIKE = 4;
+/** Characters of a generation's texts: it is over when it has so many, however few texts those are. */
+const MOST_CHARACTERS = 500_000;
 /** Longer ones are scanned each time. */
 const LONGEST_TEXT = 16_384;
 const MOST_WORST = 3;
@@ -143,6 +145,8 @@ export class Shapes implements Iterable<ShapeEntry> {
   // Two generations instead of a list of what was used when: a hit costs one look-up.
   #texts = new Map<string, ShapeText>();
   #older = new Map<string, ShapeText>();
+  /** Characters of the younger generation. */
+  #characters = 0;
   #dropped = 0;
 
   constructor(entityOf: EntityOf = () => undefined) {
@@ -184,10 +188,14 @@ export class Shapes implements Iterable<ShapeEntry> {
   }
 
   #remember(sql: string, text: ShapeText, alike: Known[] | undefined): void {
-    if (this.#texts.size >= MOST_TEXTS) {
+    if (this.#texts.size >= MOST_TEXTS || this.#characters >= MOST_CHARACTERS) {
+      this.#characters = 0;
       this.#older = this.#texts;
       this.#texts = new Map();
       this.#alike.clear();
+    }
+    if (!this.#texts.has(sql)) {
+      this.#characters += sql.length;
     }
     this.#texts.set(sql, text);
     if (alike === undefined) {
@@ -205,6 +213,7 @@ export class Shapes implements Iterable<ShapeEntry> {
     this.#alike.clear();
     this.#texts.clear();
     this.#older.clear();
+    this.#characters = 0;
     this.#dropped = 0;
   }
 

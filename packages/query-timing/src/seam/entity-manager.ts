@@ -60,13 +60,13 @@ export function timedEntityManager(Base: EntityManagerClass, recorder: Recorder)
       );
     }
     override(name, function (inner, args) {
-      return recorder.hydrating(name, entityName(args[0]), this.id, () => inner.apply(this, args) as Promise<unknown>);
+      return recorder.operation(name, entityName(args[0]), this.id, () => inner.apply(this, args) as Promise<unknown>);
     });
   }
   for (const name of OTHERS) {
     override(name, function (inner, args) {
       const entity = WITHOUT_ENTITY.has(name) ? undefined : entityName(args[0]);
-      return recorder.operation(name, entity, this.id, () => inner.apply(this, args));
+      return recorder.operation(name, entity, this.id, () => inner.apply(this, args) as Promise<unknown>);
     });
   }
   override('stream', function (inner, args) {
