@@ -1,10 +1,13 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { boundedName } from './bounded-name.ts';
+import { isObject } from './checks.ts';
 import type { Context } from './context.ts';
 import type { BatchReport, CacheReport } from './timing-report.ts';
 
 const CHANNELS = ['mikrokit:batch', 'mikrokit:cache', 'mikrokit:route'] as const;
 /** Entities and reasons that are told apart. */
 const MOST_NAMES = 200;
+const LONGEST_NAME = 1_000;
 
 interface BatchEvent {
   readonly entity: string;
@@ -45,9 +48,9 @@ export class Neighbours {
   constructor(context: () => Context | undefined) {
     this.#context = context;
     this.#listeners = {
-      'mikrokit:batch': event => this.#batch(event as BatchEvent),
-      'mikrokit:cache': event => this.#cached(event as CacheEvent),
-      'mikrokit:route': event => this.#routed(event as RouteEvent),
+      'mikrokit:batch': event => isBatch(event) && this.#batch(event),
+      'mikrokit:cache': event => isCache(event) && this.#cached(event),
+      'mikrokit:route': event => isRoute(event) && this.#routed(event),
     };
   }
 
@@ -126,7 +129,7 @@ export class Neighbours {
         counts.errors++;
         return;
     }
-    const why = `${kind}: ${reason}`;
+    const why = boundedName(reason === undefined ? kind : `${kind}: ${reason}`);
     const before = counts.reasons.get(why);
     if (before !== undefined || counts.reasons.size < MOST_NAMES) {
       counts.reasons.set(why, (before ?? 0) + 1);
@@ -140,11 +143,32 @@ export class Neighbours {
   #routed({ node, role, reason }: RouteEvent): void {
     const query = this.#context()?.query;
     if (query !== undefined) {
-      query.node = node;
+      query.node = boundedName(node);
       query.role = role;
-      query.route = reason;
+      query.route = boundedName(reason);
     }
   }
+}
+
+/* Anybody may publish on a channel, and an exception of a listener would end the process. */
+
+function isBatch(event: unknown): event is BatchEvent {
+  return isObject(event) && 'entity' in event && isName(event.entity) && 'keys' in event && Number.isFinite(event.keys);
+}
+
+function isCache(event: unknown): event is CacheEvent {
+  const { kind, entity, reason } = (isObject(event) ? event : {}) as Record<string, unknown>;
+  return isName(kind) && (entity === undefined || isName(entity)) && (reason === undefined || isName(reason));
+}
+
+function isRoute(event: unknown): event is RouteEvent {
+  const { node, role, reason } = (isObject(event) ? event : {}) as Record<string, unknown>;
+  return isName(node) && (role === 'primary' || role === 'replica') && isName(reason);
+}
+
+/** Entities and the like: nothing that is kept by its thousands and may be of any length. */
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= LONGEST_NAME;
 }
 
 function newCache(): Omit<CacheReport, 'entities' | 'reasons'> & {

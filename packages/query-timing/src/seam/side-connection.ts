@@ -4,6 +4,8 @@ interface Client {
   connect(): Promise<unknown>;
   query(config: object): Promise<{ rows: object[] }>;
   end(): Promise<void>;
+  ref(): void;
+  unref(): void;
   on(event: 'error', listener: () => void): unknown;
   setTypeParser(oid: number, parse: (text: string) => string): unknown;
 }
@@ -24,7 +26,8 @@ const JSON_TYPE = 114;
 /**
  * Connects beside the pools, with what the ORM's own pool connects with.
  *
- * Relies on `connection.getNativeClient()` being pg's pool, with its `Client` and `options`.
+ * Relies on `connection.getNativeClient()` being pg's pool, with its `Client` and `options`, and on the clients' `ref()` and
+ * `unref()`.
  */
 export function sideConnections(getPool: () => Promise<unknown>): OpenSideConnection {
   return async clientUrl => {
@@ -45,10 +48,22 @@ export function sideConnections(getPool: () => Promise<unknown>): OpenSideConnec
     // A query identifier in a plan has more digits than a number.
     client.setTypeParser(JSON_TYPE, text => text);
     await client.connect();
+    // While nothing is asked it keeps no process alive: a script may end with it open.
+    client.unref();
+    let asked = 0;
     return {
       async query(text, values, simple = false) {
         const config = simple ? { text } : { text, values: [...(values ?? [])], queryMode: 'extended' };
-        return (await client.query(config)).rows as never;
+        if (asked++ === 0) {
+          client.ref();
+        }
+        try {
+          return (await client.query(config)).rows as never;
+        } finally {
+          if (--asked === 0) {
+            client.unref();
+          }
+        }
       },
       end: () => client.end(),
     };
