@@ -314,6 +314,13 @@ describe('pg_stat_statements', () => {
     expect(explainer.plans.statistics(report!.id)).toBeUndefined();
   });
 
+  test('does not know a statement without its values by the same identifier', async () => {
+    const explainer = new Explainer(place, { plans: { generic: true } });
+    const report = await explainer.explain('select title from book where id between 1 and 10');
+    expect(report).toMatchObject({ source: 'generic', queryId: undefined });
+    expect(explainer.plans.statistics(report!.id)).toBeUndefined();
+  });
+
   test('of other databases does not count', async () => {
     const other = await Place.open({ cluster });
     await other.run('create table book (id int, title text)');

@@ -272,14 +272,20 @@ describe('its connection', () => {
 
 describe('reset() and close()', () => {
   test('forget plans, and what is under way', async () => {
-    const explainer = new Explainer(place);
+    const proxy = await proxied();
+    const explainer = new Explainer(place, { open: place.connect(proxy.url()) });
     await explainer.explain('select 1 from book');
-    explainer.consider('select 1, 1 from book');
+    expect(explainer.plans.size).toBeGreaterThan(100);
+    // Its answer comes after the reset.
+    await proxy.delay(100);
+    explainer.consider('select * from book where id > 5 order by id offset 20000');
     await until(() => explainer.asked.filter(text => text.startsWith('explain')).length === 2);
     explainer.plans.reset();
     await explainer.plans.idle();
     expect(explainer.plans.reports()).toEqual([]);
+    expect(explainer.findings).toEqual([]);
     expect(explainer.plans.size).toBe(0);
+    await proxy.pass();
     // And what was explained lately.
     expect(await explainer.explain('select 1 from book')).toBeDefined();
   });

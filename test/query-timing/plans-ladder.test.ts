@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { explain } from '../../packages/query-timing/src/plans/guarded-explain.ts';
 import { genericText } from '../../packages/query-timing/src/plans/generic-text.ts';
+import { namesHarmful, namesIn } from '../../packages/query-timing/src/plans/harmful-functions.ts';
 import { scan } from '../../packages/query-timing/src/sql/scan.ts';
 import { Explainer, Place } from './fixtures/plans.ts';
 
@@ -120,6 +121,14 @@ describe('only a lone read is asked about', () => {
     }
   });
 
+  test('and none of them takes the turn of a read', async () => {
+    const explainer = new Explainer(place, { plans: { perMinute: 1 } });
+    for (const table of ['a', 'b', 'c']) {
+      explainer.consider(`delete from ${table}`, { ms: 900 });
+    }
+    expect(await explainer.explain('select * from author')).toBeDefined();
+  });
+
   test('and no second statement rides along, whatever the scanner thinks', async () => {
     const connection = await place.connect()();
     const question = { sql: 'select 1; drop table author', values: [], generic: false };
@@ -237,6 +246,12 @@ describe('EXPLAIN (ANALYZE): executed once more', () => {
     }
   });
 
+  test('is not even thought of where a name is known to do harm', async () => {
+    const explainer = new Explainer(place, analyze);
+    expect(await explainer.explain('select pg_sleep(0)')).toMatchObject({ source: 'explain' });
+    expect(explainer.asked.some(text => text.includes('pg_proc'))).toBe(false);
+  });
+
   test('is for functions that are volatile and do nothing', async () => {
     const explainer = new Explainer(place, analyze);
     expect(await explainer.explain('select random(), clock_timestamp(), gen_random_uuid() from author')).toMatchObject({
@@ -266,6 +281,55 @@ describe('EXPLAIN (ANALYZE): executed once more', () => {
     expect(await explainer.explain('select * from book where author_id = $1', { values })).toMatchObject({
       source: 'generic',
     });
+  });
+});
+
+describe('names that a text has', () => {
+  test.each([
+    'select pg_advisory_lock(1)',
+    'select pg_try_advisory_xact_lock_shared(1)',
+    'select SET_CONFIG($1, $2, true)',
+    'select "pg_notify"(a, b)',
+    'select lo_import(a)',
+    'select lowrite(a, b)',
+    'select * from dblink(a, b) as t (a int)',
+    'select pg_terminate_backend(1)',
+    'select pg_cancel_backend(1)',
+    'select pg_sleep_for(a)',
+    'select nextval(a)',
+    'select setval(a, 1)',
+    'select pg_switch_wal()',
+    'select pg_reload_conf()',
+    'select pg_stat_reset()',
+    'select pg_create_restore_point(a)',
+    'select pg_drop_replication_slot(a)',
+    'select pg_logical_emit_message(true, a, b)',
+    'select pg_ls_dir(a)',
+    'select table_to_xml(a, true, true, b)',
+    'select ts_stat(a)',
+    `select 'pg_sleep' -- in a text, where it may be a part of another`,
+    'select 1 /* lo_create */',
+    'select U&"a"',
+    'select "a""b"()',
+    `select ${Array.from({ length: 5_001 }, (_, index) => `c${index}`).join(', ')}`,
+  ])('%s: harmful, as far as that can be told', sql => {
+    expect(namesHarmful(sql)).toBe(true);
+  });
+
+  test.each([
+    'select * from book where author_id = 7',
+    'select count(*), now(), random() from "book"',
+    'select pg_size_pretty(1), pg_typeof(2), lower(a), "local" from b',
+    `select 'asleep', 'x pg_ y'`,
+  ])('%s: not', sql => {
+    expect(namesHarmful(sql)).toBe(false);
+  });
+
+  test('are folded as PostgreSQL does, and all that may stand in quotes', () => {
+    expect([...namesIn(`select Ab."c D"('"e"') from f$1`)!]).toEqual(
+      expect.arrayContaining(['Ab', 'ab', 'c D', 'e', 'f$1']),
+    );
+    expect(namesIn('select u&"a"')).toBeUndefined();
   });
 });
 

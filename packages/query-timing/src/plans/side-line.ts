@@ -66,6 +66,9 @@ export class SideLine {
   }
 
   async #opened(): Promise<SideConnection> {
+    if (this.#closed) {
+      throw new Error('The connection beside the pools is closed.');
+    }
     const opening = this.#open(this.#url);
     let waited = true;
     opening.then(
