@@ -416,6 +416,7 @@ export class Scanner {
     this.#id.add(c.SEMICOLON, c.SEMICOLON);
     this.#tables.end();
     this.#several = true;
+    this.#kind ??= 'other';
     this.#depth = 0;
     this.#before = is.START;
     return next;

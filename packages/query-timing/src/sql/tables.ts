@@ -269,7 +269,7 @@ export class TableReader {
 
   #nameOf(at: number, end: number, quoted: boolean): string {
     const name = quoted
-      ? this.#sql.slice(at + 1, Math.min(end - 1, at + LONGEST_NAME))
+      ? this.#sql.slice(at + 1, Math.min(end - 1, at + 1 + LONGEST_NAME))
       : this.#sql.slice(at, Math.min(end, at + LONGEST_NAME)).toLowerCase();
     return detached(quoted && name.includes('"') ? name.replaceAll('""', '"') : name);
   }
