@@ -10,7 +10,7 @@ export interface QueryTimingOptions {
   nPlusOne?: false | NPlusOneOptions | undefined;
   /**
    * What is kept of parameters: nothing, their types, a hash that tells equal ones (new with each process), or their text.
-   * Columns that are `hidden` or look secret are left out always. @default 'types'
+   * Columns that are `hidden` or look secret are left out always, and of JSON nothing is shown. @default 'types'
    */
   parameters?: 'off' | 'types' | 'hashed' | 'full' | undefined;
   /** More columns whose values are never shown, beside `hidden` ones and those called like pass…, …secret…, …token…, ssn, email. */

@@ -29,16 +29,9 @@ export class ParameterDescriber {
   describe(values: readonly unknown[], isSecret: () => (index: number) => boolean): readonly string[] {
     const described: string[] = [];
     const most = Math.min(values.length, MOST);
-    if (this.#mode === 'types') {
-      for (let index = 0; index < most; index++) {
-        described.push(typeOf(values[index]));
-      }
-    } else {
-      const secret = isSecret();
-      for (let index = 0; index < most; index++) {
-        const value = values[index];
-        described.push(secret(index) ? '(secret)' : this.#mode === 'full' ? textOf(value) : this.#hashOf(value));
-      }
+    const secret = this.#mode === 'types' ? undefined : isSecret();
+    for (let index = 0; index < most; index++) {
+      described.push(secret?.(index) === true ? '(secret)' : this.#describe(values[index]));
     }
     if (values.length > most) {
       described.push(`(${values.length - most} more)`);
@@ -46,8 +39,18 @@ export class ParameterDescriber {
     return described;
   }
 
+  #describe(value: unknown): string {
+    try {
+      return this.#mode === 'types' ? typeOf(value) : this.#mode === 'full' ? shownText(value) : this.#hashOf(value);
+    } catch {
+      // Some objects cannot be looked at: they throw, or lead to themselves.
+      return '(unknown)';
+    }
+  }
+
   #hashOf(value: unknown): string {
-    return hash('sha256', `${this.#salt}${typeOf(value)}:${textOf(value)}`, 'hex').slice(0, 12);
+    const text = ArrayBuffer.isView(value) ? hash('sha256', bytesOf(value), 'hex') : textOf(value);
+    return hash('sha256', `${this.#salt}${typeOf(value)}:${text}`, 'hex').slice(0, 12);
   }
 }
 
@@ -75,21 +78,29 @@ function typeOf(value: unknown): string {
   }
 }
 
+/** Anything may be in JSON, under names of its own: of that, nothing is shown. */
+function shownText(value: unknown): string {
+  return typeOf(value) === 'json' || mayBeJson(value) ? '(json)' : shortened(textOf(value), LONGEST);
+}
+
+function mayBeJson(value: unknown): boolean {
+  return typeof value === 'string'
+    ? /^\s*[{[]/.test(value)
+    : Array.isArray(value) && value.some(each => typeOf(each) === 'json' || mayBeJson(each));
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
 function textOf(value: unknown): string {
-  let text: string;
-  try {
-    text =
-      typeof value === 'string'
-        ? value
-        : value instanceof Date
-          ? value.toISOString()
-          : ArrayBuffer.isView(value)
-            ? `(${value.byteLength} bytes)`
-            : typeof value === 'object' && value !== null
-              ? JSON.stringify(value)
-              : String(value);
-  } catch {
-    text = `(${typeOf(value)})`;
-  }
-  return shortened(text, LONGEST);
+  return typeof value === 'string'
+    ? value
+    : value instanceof Date
+      ? value.toISOString()
+      : ArrayBuffer.isView(value)
+        ? `(${value.byteLength} bytes)`
+        : typeof value === 'object' && value !== null
+          ? String(JSON.stringify(value))
+          : String(value);
 }

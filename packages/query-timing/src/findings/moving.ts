@@ -9,6 +9,8 @@ export interface Moving {
   readonly isPaging: boolean;
   /** Whether something is written that moves. */
   readonly isSet: boolean;
+  /** Nothing else moves: the same rows are written again. */
+  readonly isSetAlone: boolean;
 }
 
 const RANGES: ReadonlySet<string> = new Set(['<', '>', '<=', '>=', 'between']);
@@ -37,5 +39,6 @@ export function movingOf(hits: readonly Hit[], placeholders: readonly Placeholde
           (isEquality(each) && ranges.some(({ column }) => column !== undefined && column === each.column)),
       ),
     isSet: moving.some(({ place }) => place === 'set'),
+    isSetAlone: moving.every(({ place }) => place === 'set'),
   };
 }

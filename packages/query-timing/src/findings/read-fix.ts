@@ -7,6 +7,8 @@ import { isByHand } from './scope-view.ts';
 import { placeOf } from './site-key.ts';
 import { variable } from './words.ts';
 
+/** How rows are locked by who reads them. */
+const LOCKS = /\bfor (?:no key update|update|share|key share)\b/i;
 /** Steps of a way that are followed back. */
 const DEEPEST = 4;
 
@@ -141,9 +143,11 @@ function fixOf(facts: ModelFacts, { repeats, group, moving, parent }: NPlusOne, 
   const condition = `{ ${property}: { $in: […] } }`;
   return shape.isCount
     ? `em.countBy(${entity}, '${property}', { where: ${condition} })  // ${where}${instead}`
-    : repeats.method === 'refresh'
-      ? `em.find(${entity}, ${condition}, { refresh: true })  // ${where}instead of the loop`
-      : `em.find(${entity}, ${condition})  // ${where}${instead}`;
+    : LOCKS.test(repeats.shape.text)
+      ? `em.find(${entity}, ${condition}, { lockMode: … })  // ${where}instead of the loop`
+      : repeats.method === 'refresh'
+        ? `em.find(${entity}, ${condition}, { refresh: true })  // ${where}instead of the loop`
+        : `em.find(${entity}, ${condition})  // ${where}${instead}`;
 }
 
 function ownProperty(
