@@ -24,7 +24,7 @@ const bad: Record<string, () => unknown> = {
   rejects: () => Promise.reject(new Error('subscriber boom')),
   'rejects late': () => sleep(5).then(() => Promise.reject(new Error('subscriber boom'))),
   'throws what is no error': () => {
-    // oxlint-disable-next-line no-throw-literal -- that is what is tested
+    // oxlint-disable-next-line typescript/only-throw-error -- that is what is tested
     throw undefined;
   },
   'never settles': () => new Promise(() => undefined),
@@ -129,10 +129,10 @@ describe('subscribe(fn)', () => {
   test('one that asks the database itself', async () => {
     const timed = await library.timed();
     let asked = 0;
-    timed.timing.subscribe(async ({ entity }) => {
+    timed.timing.subscribe(({ entity }) => {
       if (entity === 'Book') {
         asked++;
-        await timed.orm.em.fork().count(Tag);
+        void timed.orm.em.fork().count(Tag);
       }
     });
     expect(await read(timed)).toEqual(answer);
@@ -169,7 +169,7 @@ describe("the tracing channel 'mikrokit:query'", () => {
     );
     const tracing = tracingChannel('mikrokit:query');
     tracing.subscribe(handlers as never);
-    onTestFinished(() => void tracing.unsubscribe(handlers as never));
+    onTestFinished(() => tracing.unsubscribe(handlers as never));
     return all;
   }
 
