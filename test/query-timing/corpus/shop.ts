@@ -111,7 +111,7 @@ export const Event = defineEntity({
   properties: { id: p.integer().primary().autoincrement(), text: p.string() },
 });
 
-const entities = [
+export const entities = [
   Author,
   Profile,
   Publisher,

@@ -13,21 +13,33 @@ export class Course {
   at = 0;
   /** Errors and rollbacks until now. */
   errors = 0;
-  readonly #written = new Map<string, number>();
-  readonly #byFork = new Map<number, number>();
   #anythingWrittenAt = 0;
+  #written: Map<string, number> | undefined = undefined;
+  /** Most scopes have one fork: it needs no map. */
+  #fork: number | undefined = undefined;
+  #ofFork = 0;
+  #ofOthers: Map<number, number> | undefined = undefined;
 
   /** A query of a fork comes. */
   next(fork: number | undefined): void {
     this.at++;
-    if (fork !== undefined && (this.#byFork.size < MOST_FORKS || this.#byFork.has(fork))) {
-      this.#byFork.set(fork, (this.#byFork.get(fork) ?? 0) + 1);
+    if (fork === undefined) {
+      return;
+    }
+    this.#fork ??= fork;
+    if (fork === this.#fork) {
+      this.#ofFork++;
+      return;
+    }
+    const others = (this.#ofOthers ??= new Map());
+    if (others.size < MOST_FORKS || others.has(fork)) {
+      others.set(fork, (others.get(fork) ?? 0) + 1);
     }
   }
 
   /** How many queries a fork has sent. */
-  queriesOf(fork: number | undefined): number {
-    return fork === undefined ? 0 : (this.#byFork.get(fork) ?? 0);
+  queriesOf(fork: number): number {
+    return fork === this.#fork ? this.#ofFork : (this.#ofOthers?.get(fork) ?? 0);
   }
 
   /** Something was written to its tables; to any, where it names none, or where one cannot tell what it did. */
@@ -36,8 +48,9 @@ export class Course {
       this.#anythingWrittenAt = this.at;
       return;
     }
+    const written = (this.#written ??= new Map());
     for (const table of tables) {
-      this.#written.set(table, this.at);
+      written.set(table, this.at);
     }
   }
 
@@ -55,7 +68,8 @@ export class Course {
     if (repeats.lastAt === this.at - 1 && begin - repeats.lastEnd >= PAUSE) {
       return true;
     }
-    return repeats.shape.tables.some(table => (this.#written.get(table) ?? 0) > repeats.lastAt);
+    const written = this.#written;
+    return written !== undefined && repeats.shape.tables.some(table => (written.get(table) ?? 0) > repeats.lastAt);
   }
 
   /** Whether anything failed since the last query of this shape: it may be a retry. */

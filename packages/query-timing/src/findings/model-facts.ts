@@ -1,10 +1,12 @@
 import type { EntityModel, Model, RelationModel } from '../model.ts';
 import type { Scan } from '../sql/scan.ts';
+import { type Link, linkOf } from './link.ts';
 import { ShapeFacts } from './shape-facts.ts';
 
 /** Of so many shapes it is remembered that others followed from them. */
 const MOST_PARENTS = 200;
 const LONGEST_CHAIN = 5;
+const MOST_LINKS = 5_000;
 
 /** What the mapped entities tell of columns and shapes, worked out once for each. One for each ORM. */
 export class ModelFacts {
@@ -15,6 +17,7 @@ export class ModelFacts {
   #byTable = new Map<string, readonly EntityModel[]>();
   /** What each column of a relation refers to: `book.author_id` to `author.id`. */
   #referred = new Map<string, string>();
+  readonly #links = new Map<string, Link | null>();
   /** What is referred to. */
   #keys: ReadonlySet<string> = new Set();
 
@@ -55,6 +58,21 @@ export class ModelFacts {
     return identity;
   }
 
+  /** How values of one column lead to rows that are found by another, see {@link linkOf}. */
+  link(table: string, column: string, otherTable: string, otherColumn: string): Link | undefined {
+    this.#update();
+    const key = `${table}.${column} ${otherTable}.${otherColumn}`;
+    let link = this.#links.get(key);
+    if (link === undefined) {
+      link = linkOf(this, table, column, otherTable, otherColumn) ?? null;
+      if (this.#links.size >= MOST_LINKS) {
+        this.#links.clear();
+      }
+      this.#links.set(key, link);
+    }
+    return link ?? undefined;
+  }
+
   /** Whether it refers to another table's column. */
   isReference(table: string, column: string): boolean {
     this.#update();
@@ -91,6 +109,7 @@ export class ModelFacts {
       return;
     }
     this.#read = entities;
+    this.#links.clear();
     this.#byTable = new Map(
       [...new Set(entities.map(({ table }) => table))].map(table => [
         table,

@@ -1,7 +1,7 @@
 import type { Placeholder } from '../sql/placeholders.ts';
-import type { KeySample } from './key-sample.ts';
+import type { Link } from './link.ts';
 import type { ModelFacts } from './model-facts.ts';
-import { type Link, linkOf } from './link.ts';
+import { findProof, linkTo, type Proof, rankOf } from './proof.ts';
 import type { Group, Repeats } from './repeats.ts';
 import type { KeyColumn } from './shape-facts.ts';
 
@@ -17,10 +17,6 @@ export interface Parent {
   /** The first query of the group asked for something else: it was not one of them. */
   readonly withoutFirst: boolean;
 }
-
-/** So many of the values have to be among those of the parent. */
-const MOST_OF = 0.75;
-const KINDS: Readonly<Record<Link['kind'], number>> = { relation: 4, through: 3, inverse: 2, same: 1, name: 1 };
 
 /**
  * Looks for the query whose rows had what a group of queries was asked with. Only values decide whether it is proved;
@@ -43,140 +39,97 @@ export function findParent(
   if (first === undefined || second === undefined) {
     return undefined;
   }
-  let best: Parent | undefined;
-  let nearest: Parent | undefined;
-  let examined = 0;
-  for (let index = shapes.length - 1; index >= 0 && examined < most; index--) {
+  const before = earlier(shapes, child, second.at, most);
+  return (
+    provedParent(facts, before, child, group, keys, first.at) ?? likelyParent(facts, before, child, keys, first.at)
+  );
+}
+
+/** Shapes that had rows before, the latest first. */
+function earlier(shapes: readonly Repeats[], child: Repeats, at: number, most: number): readonly Repeats[] {
+  const found: Repeats[] = [];
+  for (let index = shapes.length - 1; index >= 0 && found.length < most; index--) {
     const repeats = shapes[index]!;
-    if (repeats.rows === 0 || (repeats.firstAt >= second.at && repeats !== child)) {
-      continue;
-    }
-    // The first of the group may have been another's: its place is not known. It is, if it came before what led to the rest.
-    const isAfterFirst = repeats.firstAt >= first.at && repeats !== child;
-    examined++;
-    const { proved, related, isRefuted } = examine(facts, repeats, child, group, keys);
-    if (proved !== undefined) {
-      best = isAfterFirst && !proved.withoutFirst ? best : better(best, proved);
-    } else if (
-      !isAfterFirst &&
-      repeats !== child &&
-      repeats.rows > 1 &&
-      !isRefuted &&
-      repeats.shape.kind === 'select'
-    ) {
-      nearest = nearer(nearest, {
-        repeats,
-        isProved: false,
-        column: undefined,
-        link: related,
-        found: 0,
-        withoutFirst: false,
-      });
+    if (repeats.rows > 0 && (repeats.firstAt < at || repeats === child)) {
+      found.push(repeats);
     }
   }
-  return best ?? nearest;
+  return found;
 }
 
-interface Examined {
-  readonly proved: Parent | undefined;
-  /** A relation leads from it, proved or not. */
-  readonly related: Link | undefined;
-  /** It had the column, all of its values are known, and none is of the group. */
-  readonly isRefuted: boolean;
-}
-
-function examine(
+function provedParent(
   facts: ModelFacts,
-  repeats: Repeats,
+  before: readonly Repeats[],
   child: Repeats,
   group: Group,
   keys: readonly Placeholder[],
-): Examined {
-  const { columns = [], samples = [] } = repeats;
-  const [key] = keys;
-  let proved: Parent | undefined;
-  let related: Link | undefined;
-  let isRefuted = false;
-  if (key === undefined) {
-    return { proved, related, isRefuted };
+  firstAt: number,
+): Parent | undefined {
+  let best: { readonly repeats: Repeats; readonly proof: Proof } | undefined;
+  for (const repeats of before) {
+    const proof = findProof(facts, repeats, group, keys, repeats === child);
+    // The first of the group may have been another's, since its place is not known: so it is if it came before.
+    const isTooLate = repeats.firstAt >= firstAt && repeats !== child && proof?.withoutFirst !== true;
+    if (proof === undefined || isTooLate) {
+      continue;
+    }
+    const than = best?.proof;
+    // Of several that are as good the first one that is met: the nearest.
+    if (than === undefined || (rankOf(proof.link) - rankOf(than.link) || proof.found - than.found) > 0) {
+      best = { repeats, proof };
+    }
   }
-  columns.forEach((column, index) => {
-    const link =
-      key.table === undefined || key.column === undefined
-        ? undefined
-        : linkOf(facts, column.table, column.column, key.table, key.column);
-    const isItself = repeats === child && column.table === key.table && column.column === key.column;
-    if (isItself) {
-      return;
-    }
-    related = link ?? related;
-    const others = keys.slice(1).map(other => sampleBeside(facts, repeats, column, other));
-    const sample = samples[index];
-    if (sample === undefined || others.includes(undefined)) {
-      return;
-    }
-    const result = foundIn(sample, others as KeySample[], group, keys, link === undefined);
-    if (result !== undefined) {
-      proved = better(proved, { repeats, isProved: true, column, link, ...result });
-    } else if (link !== undefined && sample.isComplete) {
-      isRefuted = true;
-    }
-  });
-  // One column without them says nothing if there is another that may have them.
-  return { proved, related, isRefuted };
+  return best && { repeats: best.repeats, isProved: true, ...best.proof };
 }
 
-/** Values of the column that belongs to another part of the same key. */
-function sampleBeside(
+function likelyParent(
   facts: ModelFacts,
-  { columns = [], samples = [] }: Repeats,
-  { alias }: KeyColumn,
-  { table, column }: Placeholder,
-): KeySample | undefined {
-  if (table === undefined || column === undefined) {
+  before: readonly Repeats[],
+  child: Repeats,
+  [key]: readonly Placeholder[],
+  firstAt: number,
+): Parent | undefined {
+  let nearest: Parent | undefined;
+  for (const repeats of before) {
+    if (repeats === child || repeats.firstAt >= firstAt || !isList(repeats) || isRefuted(facts, repeats, key)) {
+      continue;
+    }
+    const link = key && linkFromTable(facts, repeats, key);
+    if (nearest === undefined || (nearest.link === undefined && link !== undefined)) {
+      nearest = { repeats, isProved: false, column: undefined, link, found: 0, withoutFirst: false };
+    }
+  }
+  return nearest;
+}
+
+/** It reads several rows at once: what a loop may go over. */
+function isList({ shape, rows, count }: Repeats): boolean {
+  return shape.kind === 'select' && rows > Math.max(count, 1);
+}
+
+/** It had the column, all of whose values are known; and they proved nothing. */
+function isRefuted(facts: ModelFacts, { columns, samples }: Repeats, key: Placeholder | undefined): boolean {
+  return (
+    key !== undefined &&
+    columns?.some(
+      (column, index) => samples?.[index]?.isComplete === true && linkTo(facts, column, key) !== undefined,
+    ) === true
+  );
+}
+
+/** What leads from its table, whether its rows had it or not. */
+function linkFromTable(facts: ModelFacts, { shape }: Repeats, { table, column }: Placeholder): Link | undefined {
+  const from = facts.shape(shape).table;
+  if (from === undefined || table === undefined || column === undefined) {
     return undefined;
   }
-  const index = columns.findIndex(
-    each => each.alias === alias && linkOf(facts, each.table, each.column, table, column) !== undefined,
-  );
-  return samples[index];
-}
-
-/** How many queries of the group have asked for values of these samples; `undefined` if those are too few for a proof. */
-function foundIn(
-  sample: KeySample,
-  others: readonly KeySample[],
-  { hits }: Group,
-  keys: readonly Placeholder[],
-  needsRare: boolean,
-): { found: number; withoutFirst: boolean } | undefined {
-  const samples = [sample, ...others];
-  const found = hits.map(
-    ({ values, rare }) =>
-      keys.every(({ index }, key) => samples[key]!.has(values[index]!)) &&
-      // Small numbers are keys of everything: without a relation they prove nothing.
-      (!needsRare || keys.some(({ index }) => (rare >>> index) & 1)),
-  );
-  const count = found.filter(Boolean).length;
-  const withoutFirst = found.length > 1 && found[0] === false && count === found.length - 1;
-  const of = withoutFirst ? hits.length - 1 : hits.length;
-  const isEnough = samples.every(({ isComplete }) => isComplete) ? count >= of * MOST_OF : count >= Math.min(3, of);
-  return count >= 2 && isEnough ? { found: count, withoutFirst } : undefined;
-}
-
-function better(one: Parent | undefined, other: Parent): Parent {
-  if (one === undefined) {
-    return other;
+  for (const { primaryKey, relations } of facts.entitiesOf(from)) {
+    for (const own of [...relations.flatMap(({ columns, owner }) => (owner ? columns : [])), ...primaryKey]) {
+      const link = facts.link(from, own, table, column);
+      if (link !== undefined && link.kind !== 'same') {
+        return link;
+      }
+    }
   }
-  const kind = (parent: Parent): number => (parent.link === undefined ? 0 : KINDS[parent.link.kind]);
-  return (kind(other) - kind(one) || other.found - one.found || other.repeats.firstAt - one.repeats.firstAt) > 0
-    ? other
-    : one;
-}
-
-function nearer(one: Parent | undefined, other: Parent): Parent {
-  const isRelated = (parent: Parent): number => (parent.link === undefined ? 0 : 1);
-  return one === undefined || (isRelated(other) - isRelated(one) || other.repeats.firstAt - one.repeats.firstAt) > 0
-    ? other
-    : one;
+  return undefined;
 }

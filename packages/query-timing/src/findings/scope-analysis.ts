@@ -3,6 +3,7 @@ import type { Model } from '../model.ts';
 import type { QueryRecord } from '../query-record.ts';
 import { placeholders } from '../sql/placeholders.ts';
 import type { Scan } from '../sql/scan.ts';
+import { CallsSeen } from './calls-seen.ts';
 import { Course } from './course.ts';
 import { findingsOf, liveFinding } from './findings-of.ts';
 import { addHit } from './hits.ts';
@@ -55,11 +56,10 @@ export interface AnalysisSettings {
   readonly eagerSites?: boolean;
 }
 
+const NONE: readonly never[] = [];
 const MOST_SHAPES = 500;
 /** From the second query of a shape on, so many are located. */
 const MOST_LOCATED = 6;
-/** Calls of the EntityManager that are remembered until what they populate is seen. */
-const MOST_CALLS = 512;
 
 /**
  * Tells what repeats in one scope, and why. Keeps hashes and numbers of at most 500 shapes: no value, row or record.
@@ -71,8 +71,9 @@ export class ScopeAnalysis {
   readonly #shapes = new Map<string, Repeats>();
   readonly #inOrder: Repeats[] = [];
   readonly #course = new Course();
-  /** By call of the EntityManager: the first query that was made for it. */
-  readonly #calls = new Map<number, Repeats>();
+  readonly #calls = new CallsSeen();
+  /** Whether anything was sent twice: in most scopes nothing is. */
+  #hasRepeats = false;
   #found: { readonly at: number; readonly findings: readonly Finding[] } | undefined = undefined;
 
   /**
@@ -146,6 +147,9 @@ export class ScopeAnalysis {
 
   /** All, when the scope is over (or as far as it has come). */
   findings(): readonly Finding[] {
+    if (!this.#hasRepeats) {
+      return NONE;
+    }
     const { at } = this.#course;
     if (this.#found?.at !== at) {
       this.#found = { at, findings: findingsOf(this.#view) };
@@ -173,9 +177,6 @@ export class ScopeAnalysis {
         repeats.host ??= first;
         repeats.way ??= entitiesTo(operation, host);
         return undefined;
-      }
-      if (this.#calls.size >= MOST_CALLS) {
-        this.#calls.clear();
       }
       this.#calls.set(host.id, repeats);
     }
@@ -227,11 +228,16 @@ export class ScopeAnalysis {
 
   #count(repeats: Repeats, seen: Seen): Finding | undefined {
     const { shape } = seen.record;
-    if (repeats.count > 0 && repeats.placeholders === undefined && !shape.hasList) {
-      repeats.placeholders = placeholders(seen.sql);
+    if (repeats.count > 0) {
+      this.#hasRepeats = true;
+      if (repeats.placeholders === undefined && !shape.hasList) {
+        repeats.placeholders = placeholders(seen.sql);
+      }
     }
     const group = addHit(repeats, seen, this.#course);
-    return group !== undefined && isWorthALook(group.count) ? this.#live(repeats, group) : undefined;
+    return group !== undefined && isWorthALook(group.count, this.#view.settings.threshold)
+      ? this.#live(repeats, group)
+      : undefined;
   }
 
   #live(repeats: Repeats, group: Group): Finding | undefined {
@@ -248,7 +254,7 @@ export class ScopeAnalysis {
   }
 }
 
-/** The first eight, and then each time there are twice as many. */
-function isWorthALook(count: number): boolean {
-  return count > 1 && (count <= 8 || (count & (count - 1)) === 0);
+/** At the threshold, at twice that, and each time there are twice as many. */
+function isWorthALook(count: number, threshold: number): boolean {
+  return count > 1 && (count === threshold || count === threshold * 2 || (count & (count - 1)) === 0);
 }

@@ -27,7 +27,8 @@ export function areAsMany(one: number, other: number): boolean {
 }
 
 function belongTogether(one: NPlusOne, other: NPlusOne): boolean {
-  const parent = other.parent?.repeats;
+  // The nearest query before is a guess, and that of all of them the same guess.
+  const parent = other.parent?.link === undefined && other.parent?.isProved !== true ? undefined : other.parent.repeats;
   return (
     (parent !== undefined && (parent === one.parent?.repeats || parent === one.repeats)) ||
     (one.group.key !== undefined && one.group.key === other.group.key)

@@ -45,26 +45,26 @@ export function hashValues(values: readonly unknown[]): number {
 /** Of a text; decimal digits are the number they stand for. */
 export function hashText(text: string): number {
   const { length } = text;
-  if (length > 0 && length <= 15) {
-    let number = 0;
-    let index = text.charCodeAt(0) === MINUS && length > 1 ? 1 : 0;
-    const isNegative = index === 1;
-    // `007` is not the number 7, and `-0` is none that anybody writes.
-    if (text.charCodeAt(index) === ZERO) {
-      return length === 1 ? hashInteger(0) : hashCharacters(text);
-    }
-    for (; index < length; index++) {
-      const digit = text.charCodeAt(index) - ZERO;
-      if (digit < 0 || digit > 9) {
-        return hashCharacters(text);
-      }
-      number = number * 10 + digit;
-    }
-    return hashInteger(isNegative ? -number : number);
+  let index = length > 1 && text.charCodeAt(0) === MINUS ? 1 : 0;
+  const isNegative = index === 1;
+  const digits = length - index;
+  // `007` is not the number 7, and `-0` is none that anybody writes.
+  if (digits === 0 || digits > MOST_DIGITS || (text.charCodeAt(index) === ZERO && length > 1)) {
+    return hashCharacters(text);
   }
-  return hashCharacters(text);
+  let number = 0;
+  for (; index < length; index++) {
+    const digit = text.charCodeAt(index) - ZERO;
+    if (digit < 0 || digit > 9) {
+      return hashCharacters(text);
+    }
+    number = number * 10 + digit;
+  }
+  return Number.isSafeInteger(number) ? hashInteger(isNegative ? -number : number) : hashCharacters(text);
 }
 
+/** Of a number that may be safe. */
+const MOST_DIGITS = 16;
 const MINUS = 45;
 const ZERO = 48;
 
