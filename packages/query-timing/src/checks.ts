@@ -64,6 +64,16 @@ export function number(
   return value;
 }
 
+/** What is given as a timing has what is used of it. @param caller the public function, for messages */
+export function checkTiming(caller: string, timing: unknown, methods: readonly string[]): void {
+  const missing = methods.find(
+    name => typeof (timing as Record<string, unknown> | null | undefined)?.[name] !== 'function',
+  );
+  if (missing !== undefined) {
+    throw wrong('timing', `of ${caller} has the method ${missing}()`, timing, 'Pass what queryTiming() returned.');
+  }
+}
+
 export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

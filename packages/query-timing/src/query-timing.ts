@@ -402,7 +402,10 @@ class Timing implements QueryTiming {
     // A fork that has asked once is nothing to look at.
     const isOpened = scope.kind === 'request' || scope.kind === 'job';
     if (isOpened || scope.queries > 1 || scope.findings.length > 0) {
-      this.#scopeLog.add(scope);
+      // Health checks, files, and what the page itself asks would take the places of those that have queried.
+      if (scope.queries > 0) {
+        this.#scopeLog.add(scope);
+      }
       if (this.#events.scope.some) {
         this.#events.scope.tell(scopeReport(this.#scopeLog.reportOf(scope)));
       }

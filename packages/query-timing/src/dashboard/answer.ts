@@ -55,6 +55,8 @@ export function streamAnswer(body: Stream): Answer {
     status: 200,
     headers: {
       ...always,
+      // What compresses answers would hold each event back until there is enough to compress.
+      'cache-control': 'no-store, no-transform',
       'content-security-policy': inert,
       'content-type': 'text/event-stream; charset=utf-8',
       // A proxy that gathers answers would hold each event back.

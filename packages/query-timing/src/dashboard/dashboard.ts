@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isObject, wrong } from '../checks.ts';
+import { checkTiming } from '../checks.ts';
 import { scopeData } from '../report/json.ts';
 import { reportMarkdown } from '../report/markdown.ts';
 import { refusalOf } from './access.ts';
@@ -26,7 +26,9 @@ export interface Dashboard {
    * Answers a request of `fetch` (Hono, Yoga, Bun, Deno); what is not asked of the page is 404. Never rejects.
    *
    * Trap: without `remoteAddress` only the name that the client called tells whether it is on this machine, and a client
-   * of another one may lie about that. Pass it where the server is reached from outside, or give `authorize`.
+   * of another one may lie about that. Pass it where the server is reached from outside, or give `authorize`. Hono on
+   * Node.js (`app.mount()`, or `c.env`), Yoga on Node.js and Deno give it by themselves if what they give beside the request
+   * is passed on.
    */
   fetch(request: Request, info?: { readonly remoteAddress?: string | undefined }): Promise<Response>;
   /** Ends live connections, so that a server that closes need not wait for them (up to 30 s otherwise). */
@@ -49,7 +51,7 @@ const LONGEST_URL = 2048;
  * @throws {OptionsError}
  */
 export function dashboard(timing: DashboardSource, options?: DashboardOptions): Dashboard {
-  checkSource(timing);
+  checkTiming('dashboard()', timing, ['report', 'on', 'reset']);
   const settings = dashboardSettings(options);
   const reports = createReports(timing);
   const live = createLive(timing);
@@ -148,15 +150,6 @@ export function dashboard(timing: DashboardSource, options?: DashboardOptions): 
     },
     close: () => live.close(),
   });
-}
-
-function checkSource(timing: unknown): asserts timing is DashboardSource {
-  const missing = ['report', 'on', 'reset'].find(
-    name => !isObject(timing) || typeof (timing as Record<string, unknown>)[name] !== 'function',
-  );
-  if (missing !== undefined) {
-    throw wrong('timing', `of dashboard() has the method ${missing}()`, timing, 'Pass what queryTiming() returned.');
-  }
 }
 
 function notFound(path: string): Answer {

@@ -3,21 +3,39 @@ import { isLoopbackHost } from './loopback.ts';
 import type { PageRequest } from './request.ts';
 
 /** A request of `fetch`. It knows neither a socket nor what was taken off its path. */
-export function fetchRequest(
-  request: Request,
-  info: { readonly remoteAddress?: string | undefined } | undefined,
-): PageRequest {
+export function fetchRequest(request: Request, info: unknown): PageRequest {
   const url = new URL(request.url);
   const { method, headers } = request;
-  const remoteAddress = info?.remoteAddress;
   return {
     method,
     url: url.pathname + url.search,
     headers,
-    remoteAddress: typeof remoteAddress === 'string' ? remoteAddress : undefined,
+    remoteAddress: addressIn(info),
     tellsAddress: false,
     host: hostOf(headers.get('host'), url.host),
   };
+}
+
+/** What servers give beside a request, as far as the address of who asks is in it. */
+interface ServerInfo {
+  readonly remoteAddress?: unknown;
+  /** Hono on Node.js: `app.mount('/queries', page.fetch)` passes its environment on. */
+  readonly incoming?: NodeSide;
+  /** Yoga on Node.js. */
+  readonly req?: NodeSide;
+  /** Deno. */
+  readonly remoteAddr?: { readonly hostname?: unknown } | undefined;
+}
+
+interface NodeSide {
+  readonly socket?: { readonly remoteAddress?: unknown } | undefined;
+}
+
+function addressIn(info: unknown): string | undefined {
+  const { remoteAddress, incoming, req, remoteAddr } = (info ?? {}) as ServerInfo;
+  return [remoteAddress, incoming?.socket?.remoteAddress, req?.socket?.remoteAddress, remoteAddr?.hostname].find(
+    each => typeof each === 'string',
+  );
 }
 
 /** The header as the client sent it; but a URL of a stranger's host is not made ours by it. */

@@ -38,8 +38,11 @@ export function createLive(source: Pick<DashboardSource, 'on'>): Live {
   const start = (): (() => void) => {
     let fresh = false;
     let beat = 0;
-    const note = (): void => void (fresh = true);
-    const ends = [source.on('scope', note), source.on('finding', note)];
+    const ends = [
+      // What the page asks is a request, too: were that new, it would ask again, and so on.
+      source.on('scope', ({ queries }) => void (fresh ||= queries > 0)),
+      source.on('finding', () => void (fresh = true)),
+    ];
     const timer = setInterval(() => {
       beat++;
       const tell = fresh || beat % QUIET_BEATS === 0;

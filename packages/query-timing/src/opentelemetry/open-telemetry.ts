@@ -1,4 +1,5 @@
 import { SpanKind } from '@opentelemetry/api';
+import { checkTiming } from '../checks.ts';
 import { isWrapped } from './driver.ts';
 import type { OpenTelemetryOptions } from './open-telemetry-options.ts';
 import { openTelemetrySettings } from './open-telemetry-settings.ts';
@@ -19,6 +20,7 @@ import { recordSpan } from './query-span.ts';
  * @throws {OptionsError}
  */
 export function openTelemetry(timing: TracedTiming, options?: OpenTelemetryOptions): () => void {
+  checkTiming('openTelemetry()', timing, ['driver', 'on', 'pools', 'subscribe']);
   const settings = openTelemetrySettings(options, () => timing.driver());
   const stops: (() => void)[] = [];
   if (settings.spans !== 'off') {

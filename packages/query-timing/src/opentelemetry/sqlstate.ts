@@ -44,9 +44,9 @@ const classes: Readonly<Record<string, string>> = {
   XX: 'internal error',
 };
 
-const form = /^[\dA-Z]{5}$/;
+const form = /^(?!E[A-Z]{4}$)[\dA-Z]{5}$/;
 
-/** The SQLSTATE among what `QueryRecord.error` may hold; `undefined` for the class name of an error. */
+/** The SQLSTATE among what `QueryRecord.error` may hold; `undefined` for the class name of an error, and for `EPIPE` of Node.js. */
 export function sqlState(error: string): string | undefined {
   return form.test(error) ? error : undefined;
 }

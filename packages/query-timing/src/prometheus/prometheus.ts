@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { checkTiming } from '../checks.ts';
 import { databaseOf } from '../opentelemetry/driver.ts';
 import type { QueryTiming } from '../timing.ts';
 import { CONTENT_TYPE, exposition } from './exposition.ts';
@@ -39,6 +40,7 @@ export interface PrometheusExporter {
  * @throws {OptionsError}
  */
 export function prometheus(timing: ScrapedTiming, options?: PrometheusOptions): PrometheusExporter {
+  checkTiming('prometheus()', timing, ['driver', 'on', 'pools', 'subscribe']);
   const { namespace } = checkedOptions(options);
   const queries = new QuerySeries(() => namespace ?? databaseOf(timing.driver()));
   const pools = new PoolSeries(() => timing.pools());

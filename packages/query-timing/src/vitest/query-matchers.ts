@@ -1,4 +1,4 @@
-import { shown } from '../checks.ts';
+import { checkBoolean, checkTiming, isObject, shown, wrong } from '../checks.ts';
 import { QueryTimingError } from '../errors.ts';
 import type { QueryTiming } from '../timing.ts';
 import { explainReads } from './explained-reads.ts';
@@ -43,8 +43,11 @@ type Matcher<Expected extends readonly unknown[]> = (
  *
  * A failure prints what was run, how often, and where it was called: of every query with `callSites: { sample: 1 }`, else of
  * those that were repeated or slow.
+ * @throws {OptionsError}
  */
 export function queryMatchers(timing: QueryTiming, options: QueryMatcherOptions = {}): QueryMatchers {
+  checkTiming('queryMatchers()', timing, ['run', 'scope', 'subscribe', 'on']);
+  checkOptions(options);
   const root = process.cwd();
   const recorded = (context: MatcherContext, call: string, received: unknown): Promise<QueryRun> =>
     recordQueries(timing, checkedFunction(call, received), { ...options, name: nameOf(context) });
@@ -78,6 +81,25 @@ export function queryMatchers(timing: QueryTiming, options: QueryMatcherOptions 
       return resultOf(readsWhole(reads, table), this);
     },
   };
+}
+
+const KNOWN: readonly string[] = ['transactions', 'toMatchSnapshot'] satisfies (keyof QueryMatcherOptions)[];
+
+function checkOptions(options: QueryMatcherOptions): void {
+  const unknown = isObject(options) ? Object.keys(options).find(name => !KNOWN.includes(name)) : undefined;
+  if (!isObject(options) || unknown !== undefined) {
+    throw wrong(
+      'options',
+      `of queryMatchers() is an object with ${KNOWN.join(', ')}`,
+      unknown ?? options,
+      'Leave it out for the defaults.',
+    );
+  }
+  checkBoolean('transactions', options.transactions);
+  const { toMatchSnapshot } = options;
+  if (toMatchSnapshot !== undefined && typeof toMatchSnapshot !== 'function') {
+    throw wrong('toMatchSnapshot', 'is a matcher', toMatchSnapshot, 'Leave it out for that of Vitest.');
+  }
 }
 
 /** A scope is called like the test that it is made for. */
