@@ -1,3 +1,5 @@
+import { queryTiming } from '@mikrokit/query-timing';
+import { dashboard } from '@mikrokit/query-timing/dashboard';
 import { replicaResolver } from '@mikrokit/replica-resolver';
 import { resultCache } from '@mikrokit/result-cache';
 import { openStore } from './cache-store.ts';
@@ -12,6 +14,7 @@ import { openBatchingOrm, openOrm, openPlainOrm } from './orm.ts';
 import { Progress } from './progress.ts';
 import { replicaTour } from './replica-tour.ts';
 import { cacheTable, routeTable, tourTable } from './tour-table.ts';
+import { timingTour } from './timing-tour.ts';
 import { tour } from './tour.ts';
 
 /** Starts everything, shows the tour and serves. What must be stopped again is added to `cleanup` as soon as it runs. */
@@ -33,7 +36,9 @@ export async function atlas(options: Options, cleanup: Cleanup): Promise<void> {
   const cache = resultCache({ store: store.store, timeout: 1_000 });
   // More patient, too: on a busy machine the replica is not a few but some tens of milliseconds behind.
   const resolver = replicaResolver({ wait: 500 });
-  const orm = openOrm(servers, cache, resolver, options.cache);
+  // The terminal belongs to the tour; what is told there otherwise is on the page.
+  const timing = queryTiming({ terminal: false });
+  const orm = openOrm(servers, { cache, resolver, timing }, options.cache);
   // With the cache on, what batching does alone has to be measured beside it.
   const batchingOrm = options.cache ? openBatchingOrm(servers) : orm;
   const plainOrm = openPlainOrm(servers);
@@ -45,7 +50,10 @@ export async function atlas(options: Options, cleanup: Cleanup): Promise<void> {
   await servers.caughtUp();
   progress.clear();
   console.log(`${loaded ? 'Data loaded' : 'Data found'}, ready after ${seconds(start)}.`);
-  http.serve(createHandler(orm));
+  const page = dashboard(timing, { title: 'Atlas' });
+  // A browser that looks at it is told of news for as long as it is open: the server would wait for that.
+  await cleanup.add(async () => page.close());
+  http.serve(createHandler(orm, timing, page));
 
   const tourStart = performance.now();
   const comparisons = await tour(plainOrm, batchingOrm, progress);
@@ -71,6 +79,11 @@ export async function atlas(options: Options, cleanup: Cleanup): Promise<void> {
   if (servers.replicas.length === 0) {
     console.log(NO_REPLICAS);
   }
+
+  const timingStart = performance.now();
+  const told = await timingTour({ servers, isOwnDatabase: options.databaseUrl === undefined }, cleanup, progress);
+  console.log(`\nWhat query-timing tells of a request, before and after batching (${seconds(timingStart)})\n`);
+  console.log(told);
   if (!options.once) {
     console.log(welcome(http.url, servers));
   }
@@ -90,6 +103,7 @@ REPLICA_URLS is not set, so the primary answers everything. Without DATABASE_URL
 function welcome(url: string, servers: Servers): string {
   return `
 GraphiQL    ${url}${ENDPOINT}   (its tabs hold the queries of the tour; works offline)
+Queries     ${url}/queries   (what they cost, and why)
 PostgreSQL  ${withoutPassword(servers.primary)}${servers.replicas.map(replica => `\n   replica  ${withoutPassword(replica)}`).join('')}
 
 From a shell:

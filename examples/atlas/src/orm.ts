@@ -1,5 +1,6 @@
 import { defineConfig, MikroORM, type Options } from '@mikro-orm/postgresql';
 import { batchLoader } from '@mikrokit/batch-loader';
+import type { QueryTiming } from '@mikrokit/query-timing';
 import type { ReplicaResolver } from '@mikrokit/replica-resolver';
 import type { ResultCache } from '@mikrokit/result-cache';
 import type { Servers } from './database/servers.ts';
@@ -14,22 +15,34 @@ export const SCHEMA = 'atlas';
  *
  * @param reads whether its reads may be answered from the cache; its writes tell the cache in any case
  */
-export function openOrm(servers: Servers, cache: ResultCache, resolver: ReplicaResolver, reads = true): MikroORM {
+export function openOrm(servers: Servers, { cache, resolver, timing }: Extensions, reads = true): MikroORM {
   return new MikroORM({
     ...config(servers),
-    extensions: [batchLoader(), cache, resolver],
+    extensions: [batchLoader(), cache, resolver, ...(timing === undefined ? [] : [timing])],
     ...(reads ? {} : { resultCache: { global: false } }),
   });
 }
 
-/** With batch-loader alone, for the tour to measure it. To read only: the cache would not learn of its writes. */
-export function openBatchingOrm(servers: Servers): MikroORM {
-  return new MikroORM({ ...config(servers), extensions: [batchLoader()] });
+/** Those that the rest of Atlas asks something, too. */
+export interface Extensions {
+  readonly cache: ResultCache;
+  readonly resolver: ReplicaResolver;
+  /** Where somebody looks at what it tells. */
+  readonly timing?: QueryTiming;
 }
 
-/** The same without extensions, for the tour to compare with. To read only as well. */
-export function openPlainOrm(servers: Servers): MikroORM {
-  return new MikroORM(config(servers));
+/**
+ * With batch-loader alone, for the tour to measure it. To read only: the cache would not learn of its writes.
+ *
+ * @param timing for the part of the tour that shows what it tells
+ */
+export function openBatchingOrm(servers: Servers, ...timing: QueryTiming[]): MikroORM {
+  return new MikroORM({ ...config(servers), extensions: [batchLoader(), ...timing] });
+}
+
+/** The same without it, for the tour to compare with. To read only as well. */
+export function openPlainOrm(servers: Servers, ...timing: QueryTiming[]): MikroORM {
+  return new MikroORM({ ...config(servers), extensions: timing });
 }
 
 function config({ primary, replicas }: Servers): Options {

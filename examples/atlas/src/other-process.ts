@@ -34,7 +34,7 @@ process.once('disconnect', () => {
 async function open({ primary, redisUrl }: Setup): Promise<string> {
   store = await openStore(redisUrl);
   const servers: Servers = { primary, replicas: [], caughtUp: async () => {}, stop: async () => {} };
-  orm = openOrm(servers, resultCache({ store: store.store }), replicaResolver());
+  orm = openOrm(servers, { cache: resultCache({ store: store.store }), resolver: replicaResolver() });
   return 'open';
 }
 

@@ -20,24 +20,24 @@ export function queryFields(reads: (em: EntityManager) => Pick<EntityManager, 'f
       }
       return countries;
     },
-    country: (_: unknown, { code }: { code: string }, { em }: Context) =>
-      reads(em).findOne(Country, code.toUpperCase()),
-    cities: (_: unknown, args: LargestArgs, { em }: Context) =>
-      reads(em).find(City, citiesWhere(args), { orderBy: LARGEST_FIRST, ...page(args) }),
-    city: (_: unknown, { id }: { id: number }, { em }: Context) => reads(em).findOne(City, id),
-    languages: (_: unknown, args: Page, { em }: Context) =>
-      reads(em).find(Language, {}, { orderBy: { name: 'asc' }, ...page(args) }),
-    language: (_: unknown, { code }: { code: string }, { em }: Context) =>
-      reads(em).findOne(Language, code.toLowerCase()),
-    currencies: (_: unknown, args: Page, { em }: Context) =>
-      reads(em).find(Currency, {}, { orderBy: { name: 'asc' }, ...page(args) }),
-    currency: (_: unknown, { code }: { code: string }, { em }: Context) =>
-      reads(em).findOne(Currency, code.toUpperCase()),
-    travellers: (_: unknown, args: Page, { em }: Context) =>
-      reads(em).find(Traveller, {}, { orderBy: { id: 'asc' }, ...page(args) }),
-    traveller: (_: unknown, { id }: { id: number }, { em }: Context) => reads(em).findOne(Traveller, id),
-    visits: (_: unknown, args: Page, { em }: Context) =>
-      reads(em).find(Visit, {}, { orderBy: LATEST_FIRST, ...page(args) }),
+    country: async (_: unknown, { code }: { code: string }, { em }: Context) =>
+      await reads(em).findOne(Country, code.toUpperCase()),
+    cities: async (_: unknown, args: LargestArgs, { em }: Context) =>
+      await reads(em).find(City, citiesWhere(args), { orderBy: LARGEST_FIRST, ...page(args) }),
+    city: async (_: unknown, { id }: { id: number }, { em }: Context) => await reads(em).findOne(City, id),
+    languages: async (_: unknown, args: Page, { em }: Context) =>
+      await reads(em).find(Language, {}, { orderBy: { name: 'asc' }, ...page(args) }),
+    language: async (_: unknown, { code }: { code: string }, { em }: Context) =>
+      await reads(em).findOne(Language, code.toLowerCase()),
+    currencies: async (_: unknown, args: Page, { em }: Context) =>
+      await reads(em).find(Currency, {}, { orderBy: { name: 'asc' }, ...page(args) }),
+    currency: async (_: unknown, { code }: { code: string }, { em }: Context) =>
+      await reads(em).findOne(Currency, code.toUpperCase()),
+    travellers: async (_: unknown, args: Page, { em }: Context) =>
+      await reads(em).find(Traveller, {}, { orderBy: { id: 'asc' }, ...page(args) }),
+    traveller: async (_: unknown, { id }: { id: number }, { em }: Context) => await reads(em).findOne(Traveller, id),
+    visits: async (_: unknown, args: Page, { em }: Context) =>
+      await reads(em).find(Visit, {}, { orderBy: LATEST_FIRST, ...page(args) }),
   };
 }
 

@@ -3,6 +3,9 @@ import { GraphQLError, type ExecutionResult } from 'graphql';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { createYoga, maskError, type Plugin } from 'graphql-yoga';
 import { BatchLoaderError } from '@mikrokit/batch-loader';
+import type { QueryTiming } from '@mikrokit/query-timing';
+import type { Dashboard } from '@mikrokit/query-timing/dashboard';
+import { yogaTiming } from '@mikrokit/query-timing/http';
 import { ADD_VISIT, QUERIES } from '../queries.ts';
 import { recordSql } from '../sql-log.ts';
 import type { Context } from './context.ts';
@@ -10,8 +13,8 @@ import { schema } from './schema.ts';
 
 export const ENDPOINT = '/graphql';
 
-/** Answers GraphQL, and shows GraphiQL to a browser. */
-export function createHandler(orm: MikroORM): RequestListener {
+/** Answers GraphQL, shows GraphiQL to a browser, and what the queries of both cost. */
+export function createHandler(orm: MikroORM, timing: QueryTiming, page: Dashboard): RequestListener {
   const yoga = createYoga<object, Context>({
     schema,
     graphqlEndpoint: ENDPOINT,
@@ -25,13 +28,13 @@ export function createHandler(orm: MikroORM): RequestListener {
     // The page that Yoga has by default loads its scripts from a CDN; this one carries them. Nine megabytes, so it is
     // read when the first browser comes.
     renderGraphiQL: async options => (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(options),
-    plugins: [sqlInExtensions, offlineOnly],
+    plugins: [yogaTiming(timing), sqlInExtensions, offlineOnly],
   });
   return (request, response) => {
     if (request.url === '/') {
       response.writeHead(302, { location: ENDPOINT }).end();
     } else {
-      void yoga(request, response);
+      page(request, response, () => void yoga(request, response));
     }
   };
 }
