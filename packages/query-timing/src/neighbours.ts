@@ -103,6 +103,11 @@ export class Neighbours {
 
   /** A miss and a bypass come before the query they lead to. */
   #cached({ kind, entity, reason }: CacheEvent): void {
+    const context = this.#context();
+    if (context === undefined && (kind === 'hit' || kind === 'miss' || kind === 'bypass')) {
+      // It answers a call of another ORM.
+      return;
+    }
     this.#hasCache = true;
     const counts = this.#cache;
     const own = entity === undefined ? undefined : entityCounts(counts.entities, entity);
@@ -134,7 +139,7 @@ export class Neighbours {
     if (before !== undefined || counts.reasons.size < MOST_NAMES) {
       counts.reasons.set(why, (before ?? 0) + 1);
     }
-    const operation = this.#context()?.operation;
+    const operation = context?.operation;
     if (operation !== undefined) {
       operation.cache = why;
     }

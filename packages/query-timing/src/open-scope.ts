@@ -24,6 +24,7 @@ export class OpenScope {
   took = 0;
   queries = 0;
   readonly #startedAt: number;
+  readonly #isShared: boolean;
   #records: QueryRecord[] = [];
   /** Made when there is a second one: most forks have one query. */
   #shapes: Set<string> | undefined = undefined;
@@ -41,7 +42,9 @@ export class OpenScope {
   /** Ids of findings that were told of while it ran. */
   told: Set<string> | undefined = undefined;
 
-  constructor(id: number, kind: ScopeKind, name: string, analysis: ScopeAnalysis | undefined) {
+  /** @param isShared whether what has nothing to do with each other may be in it */
+  constructor(id: number, kind: ScopeKind, name: string, analysis: ScopeAnalysis | undefined, isShared: boolean) {
+    this.#isShared = isShared;
     this.id = id;
     this.kind = kind;
     this.name = boundedName(name);
@@ -80,7 +83,16 @@ export class OpenScope {
 
   /** Repeats that were found in it. */
   get repeats(): readonly Finding[] {
-    return this.analysis?.findings() ?? this.#repeats;
+    return this.analysis === undefined ? this.#repeats : this.#sure(this.analysis.findings());
+  }
+
+  /** Whether a finding of repeats is told of: where what repeats may be of many requests, only what is proved. */
+  isSure(finding: Finding): boolean {
+    return !this.#isShared || finding.parent?.proved === true;
+  }
+
+  #sure(findings: readonly Finding[]): readonly Finding[] {
+    return this.#isShared ? findings.filter(finding => this.isSure(finding)) : findings;
   }
 
   /** Everything that was found in it. */
@@ -112,7 +124,7 @@ export class OpenScope {
   end(): void {
     this.#endedAt ??= this.kind === 'fork' || this.kind === 'process' ? this.lastAt : performance.now();
     if (this.analysis !== undefined) {
-      this.#repeats = this.analysis.findings();
+      this.#repeats = this.#sure(this.analysis.findings());
       this.analysis = undefined;
     }
     // What it has told of, and what was over last, is of no use any more.

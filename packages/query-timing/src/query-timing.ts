@@ -110,18 +110,21 @@ class Timing implements QueryTiming {
           : new ScopeAnalysis(options.nPlusOne, this.#facts.model, this.#facts),
       scope => this.#scopeEnded(scope),
       failed,
+      fork => fork === this.#seam?.globalFork,
     );
     this.#recorder = new Recorder(this.#host());
     this.#neighbours = new Neighbours(() => this.#recorder.context);
   }
 
   register(orm: MikroORM): void {
-    if (this.#seam !== undefined) {
+    if (this.#seam !== undefined && this.#isOpen) {
       throw new QueryTimingError(
         'ARGUMENT',
         'A timing is for one ORM, but was given a second one. Make another: extensions: [queryTiming()].',
       );
     }
+    // Those of an ORM that is closed.
+    this.#pools.length = 0;
     const seam = new Seam(orm, this.#options.secretColumns);
     const { plans } = this.#options;
     this.#seam = seam;
@@ -252,6 +255,7 @@ class Timing implements QueryTiming {
         memory:
           BYTES.base +
           this.#shapes.size * BYTES.shape +
+          this.#shapes.characters +
           this.#scopeLog.records * BYTES.record +
           this.#findings.size * BYTES.finding +
           plans.reduce((sum, { raw }) => sum + raw.length * 2, 0),
@@ -310,7 +314,11 @@ class Timing implements QueryTiming {
       idled: query => this.#foundIn(query.owner, idleFinding(query)),
       lasted: query => this.#foundIn(query.owner, longFinding(query)),
       ended: (query, scope) => this.#ended(query, scope),
-      found: (scope, finding) => this.#foundLive(scope, finding),
+      found: (scope, finding) => {
+        if (scope.isSure(finding)) {
+          this.#foundLive(scope, finding);
+        }
+      },
     };
   }
 

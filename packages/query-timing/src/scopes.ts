@@ -4,6 +4,8 @@ import type { ScopeKind } from './scope.ts';
 
 /** A fork that was not heard of for so long is over, in ms: forks have no end of their own. */
 const IDLE = 1_000;
+/** A query that comes so long after the one before is of something else: of the next message, or request. In ms. */
+const PAUSE = 50;
 const MOST_FORKS = 1_000;
 
 /** Makes scopes, and ends those of forks. */
@@ -12,6 +14,7 @@ export class Scopes {
   readonly #analyse: () => ScopeAnalysis | undefined;
   readonly #ended: (scope: OpenScope) => void;
   readonly #failed: (error: unknown) => void;
+  readonly #isShared: (fork: number) => boolean;
   #process: OpenScope | undefined;
   #next = 1;
   #sweep: NodeJS.Timeout | undefined;
@@ -20,12 +23,15 @@ export class Scopes {
    * @param analyse what looks for repeats in a new one
    * @param ended told of each that is over
    * @param failed told of what goes wrong in that
+   * @param isShared whether a fork is that of all requests: the global EntityManager
    */
   constructor(
     analyse: () => ScopeAnalysis | undefined,
     ended: (scope: OpenScope) => void,
     failed: (error: unknown) => void,
+    isShared: (fork: number) => boolean = () => false,
   ) {
+    this.#isShared = isShared;
     this.#analyse = analyse;
     this.#ended = ended;
     this.#failed = failed;
@@ -36,20 +42,30 @@ export class Scopes {
   }
 
   /** One that is ended by {@link end}. */
-  open(kind: ScopeKind, name: string): OpenScope {
-    return new OpenScope(this.#next++, kind, name, this.#analyse());
+  open(kind: ScopeKind, name: string, isShared = false): OpenScope {
+    return new OpenScope(this.#next++, kind, name, this.#analyse(), isShared);
   }
 
-  /** Of a query outside of any that was opened: that of its fork, else of the process. */
-  of(fork: number | undefined): OpenScope {
+  /**
+   * Of a query outside of any that was opened: that of its fork, else of the process.
+   * @param begunAt when it began, in ms of `performance.now()`
+   */
+  of(fork: number | undefined, begunAt: number): OpenScope {
     const now = performance.now();
     let scope = fork === undefined ? this.#process : this.#forks.get(fork);
+    if (scope !== undefined && begunAt - scope.lastAt > PAUSE) {
+      this.end(scope);
+      scope = undefined;
+    }
     if (scope === undefined) {
-      scope = fork === undefined ? this.open('process', 'process') : this.open('fork', `fork ${fork}`);
+      scope =
+        fork === undefined
+          ? this.open('process', 'process', true)
+          : this.open('fork', `fork ${fork}`, this.#isShared(fork));
       if (fork === undefined) {
         this.#process = scope;
       } else {
-        if (this.#forks.size >= MOST_FORKS) {
+        if (this.#forks.size >= MOST_FORKS && !this.#forks.has(fork)) {
           this.#endIdle(Number.POSITIVE_INFINITY);
         }
         this.#forks.set(fork, scope);

@@ -47,6 +47,12 @@ export class Seam {
     return entity === undefined || entity.pivot ? undefined : entity.name;
   }
 
+  /** The fork that requests share which have none of their own. */
+  get globalFork(): number | undefined {
+    // Not `id`, which is that of the request that asks. There is no EntityManager while the ORM is constructed.
+    return (this.#orm as unknown as { em?: { readonly _id?: number } }).em?._id;
+  }
+
   /** To be called once, from `register(orm)`, before `orm.em` exists. */
   install(takeover: Takeover): void {
     const driver = this.#driver;

@@ -11,12 +11,13 @@ export function secretParameters(
   for (const { index, table, column, place } of placeholders(sql)) {
     if (place === 'limit' || place === 'offset') {
       known.add(index);
-    } else if (column !== undefined) {
+      continue;
+    }
+    // What is no table of an entity may be a part of the statement, where a column has got another name.
+    const entity = table === undefined ? undefined : model.byTable(table);
+    if (column !== undefined && entity !== undefined) {
       known.add(index);
-      const entity = table === undefined ? undefined : model.byTable(table);
-      const isHidden =
-        entity === undefined ? model.entities.some(each => each.secret.has(column)) : entity.secret.has(column);
-      if (isHidden || model.isSecretName(column)) {
+      if (entity.secret.has(column) || model.isSecretName(column)) {
         secret.add(index);
       }
     }

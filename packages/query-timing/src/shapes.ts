@@ -2,6 +2,7 @@ import { Histogram } from './histogram.ts';
 import type { QueryRecord } from './query-record.ts';
 import type { Shape } from './shape.ts';
 import { type Scan, scan, type StatementKind } from './sql/scan.ts';
+import { detached } from './sql/statement-text.ts';
 import { type TransactionControl, transactionControl } from './transaction-control.ts';
 
 /** Most shapes that are told apart; what comes later is counted together. */
@@ -12,6 +13,9 @@ const MOST_TEXTS = 1_000;
 const MOST_ALIKE = 4;
 /** Characters of a generation's texts: it is over when it has so many, however few texts those are. */
 const MOST_CHARACTERS = 500_000;
+/** Characters of the texts of all shapes together; from then on only the beginning of each is kept. */
+const MOST_SHAPE_CHARACTERS = 2_000_000;
+const BEGINNING = 256;
 /** Longer ones are scanned each time. */
 const LONGEST_TEXT = 16_384;
 const MOST_WORST = 3;
@@ -147,6 +151,7 @@ export class Shapes implements Iterable<ShapeEntry> {
   #older = new Map<string, ShapeText>();
   /** Characters of the younger generation. */
   #characters = 0;
+  #shapeCharacters = 0;
   #dropped = 0;
 
   constructor(entityOf: EntityOf = () => undefined) {
@@ -155,6 +160,11 @@ export class Shapes implements Iterable<ShapeEntry> {
 
   get size(): number {
     return this.#byId.size;
+  }
+
+  /** Of what is kept of texts, in characters. */
+  get characters(): number {
+    return this.#shapeCharacters + this.#characters * 2;
   }
 
   /** Queries that were counted under {@link OTHER} instead of a shape of their own. */
@@ -214,17 +224,21 @@ export class Shapes implements Iterable<ShapeEntry> {
     this.#texts.clear();
     this.#older.clear();
     this.#characters = 0;
+    this.#shapeCharacters = 0;
     this.#dropped = 0;
   }
 
   #scanned(sql: string): ShapeText {
-    const scanned = scan(sql);
+    let scanned = scan(sql);
     let entry = this.#byId.get(scanned.id);
     if (entry === undefined) {
       if (this.#byId.size >= MOST_SHAPES) {
         this.#dropped++;
+        scanned = shortened(scanned);
         entry = this.#other();
       } else {
+        scanned = this.#shapeCharacters < MOST_SHAPE_CHARACTERS ? scanned : shortened(scanned);
+        this.#shapeCharacters += scanned.text.length;
         entry = new ShapeEntry(scanned);
         this.#byId.set(entry.id, entry);
       }
@@ -249,6 +263,11 @@ export class Shapes implements Iterable<ShapeEntry> {
     }
     return other;
   }
+}
+
+function shortened(scanned: Scan): Scan {
+  const { text } = scanned;
+  return text.length <= BEGINNING ? scanned : { ...scanned, text: detached(`${text.slice(0, BEGINNING - 1)}…`) };
 }
 
 /** The shape under which the rest is counted when there are too many. */

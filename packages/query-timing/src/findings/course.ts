@@ -4,6 +4,8 @@ import type { Repeats } from './repeats.ts';
 /** A pause that is longer than this before the same query, with no other between them, is waiting for something, in ms. */
 const PAUSE = 10;
 
+/** Tables that are told apart in what was written. */
+const MOST_TABLES = 1_000;
 /** Forks whose queries are counted. */
 const MOST_FORKS = 1_000;
 
@@ -49,6 +51,10 @@ export class Course {
       return;
     }
     const written = (this.#written ??= new Map());
+    if (written.size >= MOST_TABLES) {
+      written.clear();
+      this.#anythingWrittenAt = this.at;
+    }
     for (const table of tables) {
       written.set(table, this.at);
     }
