@@ -87,7 +87,9 @@ describe('conditions', () => {
       }),
       { seed: 6, numRuns: 2_000 },
     );
-    for (const piece of pieces) {
+    expect(told(`${'('.repeat(900)}a.b = ?${')'.repeat(900)}`)).toEqual(['a.b equality']);
+    expect(told(`(${'('.repeat(900)}a.b${')'.repeat(900)} = ?)`)).toEqual(['a.b equality']);
+    for (const piece of [...pieces, '(a.b = (', '(a AND (', 'f((', '(a)::text)']) {
       const began = performance.now();
       conditions(piece.repeat(Math.ceil(2_000 / piece.length)));
       expect(performance.now() - began, piece).toBeLessThan(1_000);

@@ -24,7 +24,7 @@ export interface Condition {
  * by AND. What is joined by OR, what has a function around the column, and what cannot be told is passed over.
  */
 export function conditions(expression: string): readonly Condition[] {
-  return conjuncts(tokens(expression));
+  return new Expression(expression).conjuncts();
 }
 
 /** `b0.author_id DESC NULLS LAST` of a sort key. */
@@ -35,16 +35,13 @@ export interface SortColumn extends ColumnName {
 
 /** @returns `undefined` for an expression, and for what an index sorts in another way (USING, COLLATE) */
 export function sortColumn(key: string): SortColumn | undefined {
-  const all = tokens(key);
-  const [left, next] = operand(all, 0);
+  const expression = new Expression(key);
+  const [left, next] = expression.operand(0);
   // As another type it may have another order.
-  if (left.kind !== 'column' || all.some(({ kind }) => kind === 'cast')) {
+  if (left.kind !== 'column' || expression.tokens.some(({ kind }) => kind === 'cast')) {
     return undefined;
   }
-  const rest = all
-    .slice(next)
-    .map(each => each.text.toUpperCase())
-    .join(' ');
+  const rest = expression.words(next);
   const match = /^(DESC)?(?: ?NULLS (FIRST|LAST))?$/.exec(rest);
   if (!match) {
     return undefined;
@@ -86,47 +83,157 @@ function tokens(expression: string): Token[] {
   return found;
 }
 
-function conjuncts(all: readonly Token[]): readonly Condition[] {
-  const inner = unwrapped(all);
-  if (atTop(inner, 'OR').length > 0) {
-    return [];
-  }
-  const cuts = atTop(inner, 'AND');
-  if (cuts.length === 0) {
-    const only = simple(inner);
-    return only ? [only] : [];
-  }
-  return [...cuts, inner.length].flatMap((end, index) => conjuncts(inner.slice(index ? cuts[index - 1]! + 1 : 0, end)));
-}
+/** The tokens of an expression; parts of it are told by where they begin and end, so that none is copied. */
+class Expression {
+  readonly tokens: readonly Token[];
+  /** Of each opening parenthesis: its closing one. */
+  readonly #ends: ReadonlyMap<number, number>;
 
-function simple(all: readonly Token[]): Condition | undefined {
-  if (isWord(all[0], 'NOT')) {
-    const [left, next] = operand(unwrapped(all.slice(1)), 0);
-    return left.kind === 'column' && next === unwrapped(all.slice(1)).length
-      ? { column: left.column, kind: 'flag', other: undefined }
+  constructor(source: string) {
+    this.tokens = tokens(source);
+    this.#ends = closings(this.tokens);
+  }
+
+  conjuncts(begin = 0, end: number = this.tokens.length): readonly Condition[] {
+    const [from, to] = this.#unwrapped(begin, end);
+    if (this.#atTop('OR', from, to).length > 0) {
+      return [];
+    }
+    const cuts = this.#atTop('AND', from, to);
+    if (cuts.length === 0) {
+      const only = this.#simple(from, to);
+      return only ? [only] : [];
+    }
+    return [...cuts, to].flatMap((cut, index) => this.conjuncts(index ? cuts[index - 1]! + 1 : from, cut));
+  }
+
+  /** What stands at a place with its casts, and where it ends. */
+  operand(at: number, to: number = this.tokens.length): readonly [Operand, number] {
+    let [found, next] = this.#uncast(at, to);
+    for (; next < to && this.tokens[next]?.kind === 'cast'; next++) {
+      // As text a varchar is found by its index, and a time as a date is not.
+      if (found.kind === 'column' && !/^::\s*(?:text|bpchar|character)\b/.test(this.tokens[next]!.text)) {
+        found = { kind: 'other' };
+      }
+    }
+    return [found, next];
+  }
+
+  /** In upper case. */
+  words(from: number, to: number = this.tokens.length): string {
+    return this.tokens
+      .slice(from, to)
+      .map(each => each.text.toUpperCase())
+      .join(' ');
+  }
+
+  #simple(from: number, to: number): Condition | undefined {
+    const { tokens: all } = this;
+    if (isWord(all[from], 'NOT')) {
+      const [begin, end] = this.#unwrapped(from + 1, to);
+      const [negated, after] = this.operand(begin, end);
+      return negated.kind === 'column' && after === end
+        ? { column: negated.column, kind: 'flag', other: undefined }
+        : undefined;
+    }
+    const [left, next] = this.operand(from, to);
+    if (left.kind === 'column' && next === to) {
+      return { column: left.column, kind: 'flag', other: undefined };
+    }
+    if (left.kind === 'column' && isWord(all[next], 'IS')) {
+      const words = this.words(next, to);
+      const kind = words === 'IS NULL' ? 'null' : words === 'IS NOT NULL' ? 'not null' : undefined;
+      return kind && { column: left.column, kind, other: undefined };
+    }
+    const kind = next < to && all[next]?.kind === 'operator' ? KINDS[all[next].text] : undefined;
+    return kind && this.#compared(kind, left, next + 1, to);
+  }
+
+  #compared(kind: Condition['kind'], left: Operand, from: number, to: number): Condition | undefined {
+    const right = isWord(this.tokens[from], 'ANY')
+      ? this.#wholeOperand(...this.#unwrapped(from + 1, to))
+      : this.#wholeOperand(from, to);
+    if (left.kind === 'column' && right.kind !== 'other') {
+      return { column: left.column, kind, other: right.kind === 'column' ? right.column : undefined };
+    }
+    return left.kind === 'value' && right.kind === 'column'
+      ? { column: right.column, kind, other: undefined }
       : undefined;
   }
-  const [left, next] = operand(all, 0);
-  const rest = all.slice(next);
-  if (left.kind === 'column' && rest.length === 0) {
-    return { column: left.column, kind: 'flag', other: undefined };
+
+  #wholeOperand(from: number, to: number): Operand {
+    const [found, next] = this.operand(from, to);
+    return next === to ? found : from < to && !this.#hasColumn(from, to) ? { kind: 'value' } : { kind: 'other' };
   }
-  if (left.kind === 'column' && isWord(rest[0], 'IS')) {
-    const words = rest.map(each => each.text.toUpperCase()).join(' ');
-    const kind = words === 'IS NULL' ? 'null' : words === 'IS NOT NULL' ? 'not null' : undefined;
-    return kind && { column: left.column, kind, other: undefined };
+
+  #uncast(at: number, to: number): readonly [Operand, number] {
+    const { tokens: all } = this;
+    const first = at < to ? all[at] : undefined;
+    if (first?.kind === 'value') {
+      return [{ kind: 'value' }, at + 1];
+    }
+    if (isPunctuation(first, '(')) {
+      const end = this.#ends.get(at);
+      if (end === undefined || end >= to) {
+        return [{ kind: 'other' }, to];
+      }
+      // `(InitPlan 1).col1`: a value that is found out once.
+      if (isWord(all[at + 1], 'INITPLAN')) {
+        return [{ kind: 'value' }, isPunctuation(all[end + 1], '.') ? end + 3 : end + 1];
+      }
+      return [this.#wholeOperand(...this.#unwrapped(at, end + 1)), end + 1];
+    }
+    if (first?.kind !== 'word' && first?.kind !== 'name') {
+      return [{ kind: 'other' }, at + 1];
+    }
+    const qualified = at + 2 < to && isPunctuation(all[at + 1], '.');
+    const last = qualified ? at + 2 : at;
+    if (last + 1 < to && isPunctuation(all[last + 1], '(')) {
+      const end = Math.min(to, this.#ends.get(last + 1) ?? to);
+      return [this.#hasColumn(last + 2, end) ? { kind: 'other' } : { kind: 'value' }, end + 1];
+    }
+    if (!qualified && first.kind === 'word' && isConstant(first.text)) {
+      return [{ kind: 'value' }, at + 1];
+    }
+    const column = qualified
+      ? { alias: first.text, column: all[last]!.text }
+      : { alias: undefined, column: first.text };
+    return [{ kind: 'column', column }, last + 1];
   }
-  const kind = rest[0]?.kind === 'operator' ? KINDS[rest[0].text] : undefined;
-  if (!kind) {
-    return undefined;
+
+  #hasColumn(from: number, to: number): boolean {
+    for (let index = from; index < to; index++) {
+      const each = this.tokens[index]!;
+      const mayBe = each.kind === 'name' || (each.kind === 'word' && !isConstant(each.text));
+      const next = this.tokens[index + 1];
+      if (mayBe && !isPunctuation(next, '(') && !isPunctuation(next, '.')) {
+        return true;
+      }
+    }
+    return false;
   }
-  const right = isWord(rest[1], 'ANY') ? wholeOperand(unwrapped(rest.slice(2))) : wholeOperand(rest.slice(1));
-  if (left.kind === 'column' && right.kind !== 'other') {
-    return { column: left.column, kind, other: right.kind === 'column' ? right.column : undefined };
+
+  /** Without the parentheses around all of it. */
+  #unwrapped(begin: number, end: number): readonly [from: number, to: number] {
+    let [from, to] = [begin, end];
+    while (to - from > 1 && isPunctuation(this.tokens[from], '(') && this.#ends.get(from) === to - 1) {
+      from += 1;
+      to -= 1;
+    }
+    return [from, to];
   }
-  return left.kind === 'value' && right.kind === 'column'
-    ? { column: right.column, kind, other: undefined }
-    : undefined;
+
+  #atTop(word: string, from: number, to: number): readonly number[] {
+    const found: number[] = [];
+    for (let index = from; index < to; index++) {
+      if (isWord(this.tokens[index], word)) {
+        found.push(index);
+      }
+      // What is in parentheses is passed over.
+      index = this.#ends.get(index) ?? index;
+    }
+    return found;
+  }
 }
 
 const KINDS: Readonly<Record<string, Condition['kind']>> = {
@@ -141,79 +248,11 @@ const KINDS: Readonly<Record<string, Condition['kind']>> = {
   '~*': 'pattern',
 };
 
-function wholeOperand(all: readonly Token[]): Operand {
-  const [found, next] = operand(all, 0);
-  return next === all.length ? found : all.length > 0 && !hasColumn(all) ? { kind: 'value' } : { kind: 'other' };
-}
-
-/** What stands at a place with its casts, and where it ends. */
-function operand(all: readonly Token[], at: number): readonly [Operand, number] {
-  let [found, next] = uncast(all, at);
-  for (; all[next]?.kind === 'cast'; next++) {
-    // As text a varchar is found by its index, and a time as a date is not.
-    if (found.kind === 'column' && !/^::\s*(?:text|bpchar|character)\b/.test(all[next]!.text)) {
-      found = { kind: 'other' };
-    }
-  }
-  return [found, next];
-}
-
-function uncast(all: readonly Token[], at: number): readonly [Operand, number] {
-  const first = all[at];
-  if (first?.kind === 'value') {
-    return [{ kind: 'value' }, at + 1];
-  }
-  if (first?.text === '(' && first.kind === 'punctuation') {
-    const end = closing(all, at);
-    const inner = all.slice(at + 1, end);
-    // `(InitPlan 1).col1`: a value that is found out once.
-    if (isWord(inner[0], 'INITPLAN')) {
-      return [{ kind: 'value' }, all[end + 1]?.text === '.' ? end + 3 : end + 1];
-    }
-    return [wholeOperand(inner), end + 1];
-  }
-  if (!first || (first.kind !== 'word' && first.kind !== 'name')) {
-    return [{ kind: 'other' }, at + 1];
-  }
-  const qualified = isPunctuation(all[at + 1], '.') && all[at + 2] !== undefined;
-  const last = qualified ? at + 2 : at;
-  if (isPunctuation(all[last + 1], '(')) {
-    const end = closing(all, last + 1);
-    return [hasColumn(all.slice(last + 2, end)) ? { kind: 'other' } : { kind: 'value' }, end + 1];
-  }
-  if (!qualified && first.kind === 'word' && isConstant(first.text)) {
-    return [{ kind: 'value' }, at + 1];
-  }
-  const column = qualified ? { alias: first.text, column: all[last]!.text } : { alias: undefined, column: first.text };
-  return [{ kind: 'column', column }, last + 1];
-}
-
-function hasColumn(all: readonly Token[]): boolean {
-  return all.some(
-    (each, index) =>
-      (each.kind === 'name' || (each.kind === 'word' && !isConstant(each.text))) &&
-      !isPunctuation(all[index + 1], '(') &&
-      !isPunctuation(all[index + 1], '.'),
-  );
-}
-
 /** Words that are no columns. A plan quotes a column of such a name. */
 function isConstant(word: string): boolean {
   return /^(?:NULL|TRUE|FALSE|ARRAY|ROW|CURRENT_\w+|LOCALTIME|LOCALTIMESTAMP|SESSION_USER|USER|INTERVAL|AT|TIME|ZONE|AND|OR|NOT)$/i.test(
     word,
   );
-}
-
-/** Without the parentheses around all of it. */
-function unwrapped(all: readonly Token[]): readonly Token[] {
-  let [from, to] = [0, all.length];
-  // Walked by their ends, so that a thousand parentheses cost a thousand steps and not as many copies.
-  const ends = closings(all);
-  while (to - from > 1 && isPunctuation(all[from], '(') && ends.get(from) === to - 1) {
-    from += 1;
-    to -= 1;
-  }
-  return all.slice(from, to);
 }
 
 function closings(all: readonly Token[]): ReadonlyMap<number, number> {
@@ -227,22 +266,6 @@ function closings(all: readonly Token[]): ReadonlyMap<number, number> {
     }
   }
   return ends;
-}
-
-function closing(all: readonly Token[], at: number): number {
-  return at + (closings(all.slice(at)).get(0) ?? all.length - at);
-}
-
-function atTop(all: readonly Token[], word: string): number[] {
-  const found: number[] = [];
-  let depth = 0;
-  for (const [index, each] of all.entries()) {
-    depth += isPunctuation(each, '(') ? 1 : isPunctuation(each, ')') ? -1 : 0;
-    if (depth === 0 && isWord(each, word)) {
-      found.push(index);
-    }
-  }
-  return found;
 }
 
 function isWord(token: Token | undefined, word: string): boolean {
