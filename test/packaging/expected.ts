@@ -8,7 +8,7 @@ export const expectedNames: Readonly<Record<string, Readonly<Record<string, read
     './graphql': ['hints', 'relation', 'connection', 'aggregate', 'resolveReference'],
   },
   'query-timing': {
-    '.': ['queryTiming', 'OptionsError', 'QueryTimingError'],
+    '.': ['queryTiming', 'serverTiming', 'OptionsError', 'QueryTimingError'],
     './http': ['nodeTiming', 'expressTiming', 'fastifyTiming', 'honoTiming', 'yogaTiming', 'fetchTiming'],
     './dashboard': ['dashboard'],
     './opentelemetry': ['openTelemetry', 'traceTags'],

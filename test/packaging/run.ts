@@ -75,14 +75,18 @@ function versionSets(): Record<string, Versions> {
       '@mikro-orm/core',
       '@mikro-orm/sql',
       '@mikro-orm/postgresql',
+      '@opentelemetry/api',
       '@types/node',
       '@types/pg',
       'dataloader',
       'graphql',
       'ioredis',
       'pg',
+      'vitest',
     ].map(name => [name, catalog(name)]),
   );
+  // Its declarations are part of Vitest's.
+  pinned['vite'] = '^8.0.0';
   const floor = '7.2.0';
   return {
     [`MikroORM ${pinned['@mikro-orm/core']}`]: pinned,
