@@ -101,7 +101,7 @@ describe('unverified', () => {
     expect(advised(looking)).toMatchObject([
       {
         title: 'An index on book (author_id, created_at) may make a read cheaper (unverified).',
-        evidence: ['select book (1 × 200 ms): Seq Scan on book; unverified: HypoPG is not installed.'],
+        evidence: ['select book (1 × 900 ms): Seq Scan on book; unverified: HypoPG is not installed.'],
       },
     ]);
     expect(looking.failures).toEqual([]);
