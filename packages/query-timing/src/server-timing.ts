@@ -2,8 +2,8 @@ import type { ScopeReport } from './scope.ts';
 
 /**
  * A value for the header `Server-Timing`, which browsers show beside the request
- * (https://www.w3.org/TR/server-timing/): all queries, and their time, in ms, of which waiting for a connection, in the
- * database, and mapping and hydration. The times are sums: of queries side by side, more than the request took.
+ * (https://www.w3.org/TR/server-timing/): all queries, and their time, in ms, of which waiting for a connection, handing over
+ * (if that is a tenth or more), in the database, and mapping and hydration. The times are sums: of queries side by side, more than the request took.
  *
  * `sql;desc="12 queries";dur=34.1, sqlwait;dur=0.4, sqldb;dur=27, sqlhydrate;dur=6`
  *
@@ -17,6 +17,7 @@ export function serverTiming(scope: ScopeReport): string {
   return [
     `sql;desc="${queries} ${queries === 1 ? 'query' : 'queries'}${failed}";dur=${ms(wait + send + database + after)}`,
     `sqlwait;dur=${ms(wait)}`,
+    ...(send > 0 && send >= (wait + send + database + after) * 0.1 ? [`sqlsend;dur=${ms(send)}`] : []),
     `sqldb;dur=${ms(database)}`,
     `sqlhydrate;dur=${ms(after)}`,
   ].join(', ');

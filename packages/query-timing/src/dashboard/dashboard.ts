@@ -128,7 +128,7 @@ export function dashboard(timing: DashboardSource, options?: DashboardOptions): 
 
   const handle = (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void): void => {
     const { path, mounted } = nodePath(request);
-    const route = routeOf(path, settings.path, mounted);
+    const route = routeOf(path, settings.path, mounted && !settings.hasPath);
     if (route) {
       answer(route, nodeRequest(request))
         .then(given => sendAnswer(request, response, given))

@@ -33,6 +33,8 @@ export interface AuthorizeRequest {
 export interface DashboardSettings {
   /** Without a slash at its end; `''` for `/`. */
   readonly path: string;
+  /** Whether it was given: then it is there and nowhere else. */
+  readonly hasPath: boolean;
   readonly authorize: DashboardOptions['authorize'];
   readonly production: boolean;
   readonly title: string;
@@ -77,6 +79,7 @@ export function dashboardSettings(options: unknown = {}): DashboardSettings {
   }
   return {
     path: path === '/' ? '' : path,
+    hasPath: (options as DashboardOptions).path !== undefined,
     authorize,
     production:
       oneOf('environment', environment, environmentOf(process.env['NODE_ENV']), environments) === 'production',
