@@ -56,7 +56,7 @@ export class FindingLog {
 
   /** The most costly first, by all that they have cost. */
   all(): readonly CountedFinding[] {
-    return [...this.#all.values()].toSorted((a, b) => b.cost * b.occurrences - a.cost * a.occurrences);
+    return [...this.#all.values()].toSorted((a, b) => costOf(b) - costOf(a));
   }
 
   clear(): void {
@@ -76,4 +76,17 @@ export class FindingLog {
       this.#dropped++;
     }
   }
+}
+
+/** Findings whose cost is that of all their queries already. */
+const SUMMED: ReadonlySet<Finding['kind']> = new Set([
+  'plan',
+  'missing-index',
+  'missing-foreign-key-index',
+  'unused-index',
+  'duplicate-index',
+]);
+
+function costOf({ kind, cost, occurrences }: CountedFinding): number {
+  return SUMMED.has(kind) ? cost : cost * occurrences;
 }

@@ -58,6 +58,9 @@ export function queryTiming(options?: QueryTimingOptions): QueryTiming {
 /** Numbers of bytes that are near what V8 takes for what is kept, measured once. */
 const BYTES = { shape: 3_000, record: 400, finding: 1_500, base: 250_000 } as const;
 
+/** Indexes are looked at so often at the most, in ms. */
+const INSPECT = 60_000;
+
 class Timing implements QueryTiming {
   readonly #options: ResolvedOptions;
   readonly #shapes = new Shapes(table => this.#seam?.entityOf(table));
@@ -81,6 +84,7 @@ class Timing implements QueryTiming {
   #sums = new Sums();
   #since = Date.now();
   #failures = 0;
+  #inspectedAt = Number.NEGATIVE_INFINITY;
   #ownCost: number | undefined;
   #seam: Seam | undefined;
   #facts: ModelFacts | undefined;
@@ -229,6 +233,7 @@ class Timing implements QueryTiming {
   }
 
   report(): TimingReport {
+    void this.#inspect();
     this.#ownCost ??= measureOwnCost(recordNothing());
     const plans = this.#plans?.reports() ?? [];
     const planned = new Set(plans.map(({ id }) => id));
@@ -288,11 +293,28 @@ class Timing implements QueryTiming {
     this.#sums = new Sums();
     this.#since = Date.now();
     this.#failures = 0;
+    this.#inspectedAt = Number.NEGATIVE_INFINITY;
   }
 
   async settled(): Promise<void> {
     this.#scopes.endAll();
+    await this.#inspect();
     await this.#plans?.idle();
+  }
+
+  /** Looks at the indexes that there are and at the server's own figures: now and then, while somebody looks. */
+  async #inspect(): Promise<void> {
+    const now = performance.now();
+    if (
+      this.#plans !== undefined &&
+      this.#options.advice !== undefined &&
+      this.#isOpen &&
+      this.#sums.queries > 0 &&
+      now - this.#inspectedAt >= INSPECT
+    ) {
+      this.#inspectedAt = now;
+      await this.#plans.inspect();
+    }
   }
 
   #host(): RecorderHost {
