@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import type { CallSite } from './call-site.ts';
 import { CapturedSite } from './captured-site.ts';
-import { SourceMaps } from './source-maps.ts';
+import { pathOf, SourceMaps } from './source-maps.ts';
 
 /** Frames that are looked at: MikroORM's own are up to 25 deep before the first of the user's. */
 const DEPTH = 40;
@@ -40,7 +40,8 @@ export class CallSites {
     let site: NodeJS.CallSite | undefined;
     let parallel = false;
     for (const frame of frames) {
-      if (site === undefined && (frame.isPromiseAll() || (frame.isAsync() && frame.getPromiseIndex() !== null))) {
+      // Behind the place, too: it may be in a function that was called for each of many.
+      if (frame.isPromiseAll() || (frame.isAsync() && frame.getPromiseIndex() !== null)) {
         parallel = true;
       }
       const file = frame.getFileName() ?? frame.getScriptNameOrSourceURL();
@@ -81,7 +82,7 @@ export class CallSites {
       answer =
         file.startsWith('node:') ||
         // Files of ECMAScript modules are URLs in plain Node.js, and paths where a runner has compiled them.
-        file.startsWith(this.#own) ||
+        pathOf(file).startsWith(this.#own) ||
         file.startsWith(this.#ownUrl) ||
         /[/\\]node_modules[/\\]/.test(file) ||
         this.#ignore.some(each => (typeof each === 'string' ? file.includes(each) : each.test(file)));

@@ -102,7 +102,8 @@ function dataOf(link: string): string {
   return encoding === undefined ? decodeURIComponent(data) : Buffer.from(data, 'base64').toString();
 }
 
-function pathOf(file: string): string {
+/** A file as the engine has it may be a URL. */
+export function pathOf(file: string): string {
   try {
     return file.startsWith('file:') ? fileURLToPath(file) : file;
   } catch {
