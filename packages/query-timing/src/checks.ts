@@ -12,11 +12,11 @@ export function checkText(option: string, value: unknown): string | undefined {
   throw wrong(option, 'is a text that is not empty', value, 'Leave it out if there is none.');
 }
 
-export function checkBoolean(option: string, value: unknown): boolean {
+export function checkBoolean(option: string, value: unknown, fallback = false): boolean {
   if (value !== undefined && typeof value !== 'boolean') {
-    throw wrong(option, 'is true or false', value, 'Leave it out for false.');
+    throw wrong(option, 'is true or false', value, `Leave it out for ${fallback}.`);
   }
-  return value ?? false;
+  return value ?? fallback;
 }
 
 export function oneOf<T extends string>(option: string, value: unknown, fallback: T, allowed: readonly T[]): T {

@@ -100,7 +100,7 @@ function resolveNPlusOne(value: unknown, environment: ResolvedOptions['environme
     threshold: whole('nPlusOne.threshold', threshold, isProduction ? 5 : 3, 2, 1_000_000),
     minTime: number('nPlusOne.minTime', minTime, isProduction ? 50 : 0, 0, DAY, 'ms'),
     ignore: patterns('nPlusOne.ignore', ignore),
-    proof: proof === undefined || checkBoolean('nPlusOne.proof', proof),
+    proof: checkBoolean('nPlusOne.proof', proof, true),
     eagerSites: !isProduction,
   };
 }

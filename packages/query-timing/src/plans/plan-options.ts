@@ -53,7 +53,7 @@ export function resolvePlanOptions(
   return {
     mode,
     generic,
-    autoExplain: options.autoExplain === undefined || checkBoolean('plans.autoExplain', options.autoExplain),
+    autoExplain: checkBoolean('plans.autoExplain', options.autoExplain, true),
     perMinute: whole('plans.perMinute', options.perMinute, 6, 1, 600),
     again: number('plans.again', options.again, 900_000, 1_000, DAY, 'ms'),
     clientUrl: checkUrl('plans.clientUrl', options.clientUrl),
