@@ -68,6 +68,12 @@ export class Lexer {
     }
   }
 
+  /** Whether what comes next is a number: then a minus before it may be its sign. */
+  beginsNumber(): boolean {
+    const code = codeAt(this.sql, this.at);
+    return isDigit(code === DOT ? codeAt(this.sql, this.at + 1) : code);
+  }
+
   /**
    * Skips a value: a string of any kind, a number, `?`, `$1`, `:name`.
    * @returns whether there was one

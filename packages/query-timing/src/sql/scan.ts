@@ -39,7 +39,7 @@ export interface Scan {
  * characters that never throws and takes time in proportion to its length, whatever the text.
  *
  * Two statements have one `id` if they differ in nothing but:
- * - values: strings of any kind, numbers, `?`, `$1`, `:name`, each with its sign; `null`, `true` and `false` where a value stands
+ * - values: strings of any kind, numbers (with a minus), `?`, `$1`, `:name`; `null`, `true` and `false` where a value stands
  *   (not in `is null`, `not null`, `on true`, `set null`, `as null`); `default` in a list of values;
  * - how many values are in a list of nothing but values, `in (…)`, `= (…)`, `any(array[…])` or `any('{…}')`, and their casts there;
  *   rows of `values`, whatever is in the second and those behind it. Arguments of a function are no list;

@@ -48,8 +48,9 @@ export class Scanner {
   #attentive = true;
   /** The depth of the `with` that the statement begins with. */
   #withAt = NOWHERE;
-  /** The depth of rows of `values`. */
+  /** The depth of rows of `values`, and of those that these stand in. */
   #rowsAt = NOWHERE;
+  readonly #outerRowsAt: number[] = [];
   #beforeRows: BeforeRows | undefined;
   #several = false;
   #changes = false;
@@ -258,7 +259,7 @@ export class Scanner {
       if (code === c.MINUS && is.takesOperand(this.#before)) {
         lexer.at = at + 1;
         lexer.skipBlank();
-        if (beginsNumber(sql, lexer.at)) {
+        if (lexer.beginsNumber()) {
           lexer.skipValue();
           return this.#value(at, lexer.at, is.VALUE);
         }
@@ -278,7 +279,8 @@ export class Scanner {
 
   #open(at: number): number {
     const before = this.#before;
-    if (before === is.VALUES && this.#rowsAt === NOWHERE) {
+    if (before === is.VALUES && this.#beforeRows === undefined) {
+      this.#outerRowsAt.push(this.#rowsAt);
       this.#rowsAt = this.#depth;
     }
     if (is.takesOperand(before) && this.#list(at, before)) {
@@ -339,7 +341,7 @@ export class Scanner {
       lexer.at++;
       lexer.skipBlank();
       if (!follows || c.codeAt(this.#sql, lexer.at) !== c.OPEN) {
-        this.#rowsAt = NOWHERE;
+        this.#rowsAt = this.#outerRowsAt.pop() ?? NOWHERE;
         return this.#forgetRows(row);
       }
       this.#hasList = true;
@@ -408,6 +410,7 @@ export class Scanner {
     }
     this.#forgetRows(last);
     this.#rowsAt = NOWHERE;
+    this.#outerRowsAt.length = 0;
     this.#text.leaveOut(last, next);
     if (next === this.#sql.length) {
       return next;
@@ -503,11 +506,6 @@ function isComment(sql: string, at: number, code: number): boolean {
   return (
     (code === c.MINUS && c.codeAt(sql, at + 1) === c.MINUS) || (code === c.SLASH && c.codeAt(sql, at + 1) === c.STAR)
   );
-}
-
-function beginsNumber(sql: string, at: number): boolean {
-  const code = c.codeAt(sql, at);
-  return c.classOf(code === c.DOT ? c.codeAt(sql, at + 1) : code) === c.DIGIT;
 }
 
 /** Whether a character stands directly behind a name. */

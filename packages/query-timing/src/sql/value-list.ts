@@ -9,7 +9,6 @@ import {
   MINUS,
   OPEN,
   OPEN_BRACKET,
-  PLUS,
 } from './characters.ts';
 import { type Lexer, wordEnd } from './lexer.ts';
 
@@ -67,9 +66,10 @@ export function readValueList(lexer: Lexer, depth = 1): ValueList | undefined {
 function skipItem(lexer: Lexer, depth: number): boolean | 'array' {
   const { sql } = lexer;
   const code = codeAt(sql, lexer.at);
-  if (code === MINUS || code === PLUS) {
+  if (code === MINUS) {
     lexer.at++;
     lexer.skipBlank();
+    return lexer.beginsNumber() && lexer.skipValue();
   }
   if (lexer.skipValue()) {
     return true;
