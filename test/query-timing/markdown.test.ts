@@ -59,6 +59,33 @@ describe('a report as Markdown', () => {
     expect(markdown.split('\n')).toContain(heading);
   });
 
+  test('has a plan as a tree', () => {
+    const from = markdown.indexOf('## Plans (4)');
+    expect(markdown.slice(from, markdown.indexOf('\n```\n', from)).split('\n')).toEqual([
+      '## Plans (4)',
+      '',
+      '`select "a0".* from "author" as "a0" where "a0"."publisher_id" = ? and "a0"."version" >= ?`, by analyze: 412 ms',
+      '',
+      '```',
+      'Limit (412 ms, 20 rows of about 20)',
+      '  Sort (409 ms, 4\u202f300 rows of about 180, Sort Key: b0.created_at DESC, Sort Space: Disk 8 MB)',
+      '    ! It was sorted on disk: give it more work_mem, or an index in this order.',
+      expect.stringMatching(/^ {4}Nested Loop \(3[56]\d ms, 4\u202f300 rows of about 180\)$/),
+      '      Seq Scan on book (310 ms, 4\u202f300 rows of about 18, 175\u202f700 rows removed, Filter: (created_at > ?))',
+      '        ! 175 700 rows were read and thrown away: an index on created_at would find the 4300.',
+      '      Index Scan on author by author_pkey (22 ms, 1 rows of about 1, 4\u202f300 loops, Index Cond: (id = b0.author_id))',
+    ]);
+  });
+
+  test('says the kind of a finding once', () => {
+    const report = longReport({ findings: 1 });
+    const told = {
+      ...report,
+      findings: report.findings.map(each => ({ ...each, title: 'N+1: 8 × select author by id' })),
+    };
+    expect(reportMarkdown(told)).toContain('\n### N+1: 8 × select author by id\n');
+  });
+
   test('leaves out what is not there', () => {
     const without = reportMarkdown(longReport({ companions: false, findings: 0 }));
     expect(without).toContain('## Findings\n\nNone.\n');

@@ -7,7 +7,7 @@ import { refusalOf } from './access.ts';
 import { type Answer, htmlAnswer, refusalAnswer, streamAnswer, textAnswer } from './answer.ts';
 import { fetchAnswer, fetchRequest } from './fetch.ts';
 import { createLive, MOST_LISTENERS } from './live.ts';
-import { nodePath, nodeRequest, sendAnswer } from './node.ts';
+import { nodePaths, nodeRequest, sendAnswer } from './node.ts';
 import { dashboardSettings, type DashboardOptions } from './options.ts';
 import { createPage } from './page.ts';
 import { createReports, type DashboardSource } from './reports.ts';
@@ -127,8 +127,7 @@ export function dashboard(timing: DashboardSource, options?: DashboardOptions): 
   };
 
   const handle = (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void): void => {
-    const { path, mounted } = nodePath(request);
-    const route = routeOf(path, settings.path, mounted && !settings.hasPath);
+    const route = routeOf(nodePaths(request), settings.path, !settings.hasPath);
     if (route) {
       answer(route, nodeRequest(request))
         .then(given => sendAnswer(request, response, given))
@@ -144,7 +143,8 @@ export function dashboard(timing: DashboardSource, options?: DashboardOptions): 
 
   return Object.assign(handle, {
     fetch: async (request: Request, info?: { readonly remoteAddress?: string | undefined }): Promise<Response> => {
-      const route = routeOf(new URL(request.url).pathname, settings.path, false);
+      const path = new URL(request.url).pathname;
+      const route = routeOf({ full: path, path }, settings.path, false);
       const given = route ? await answer(route, fetchRequest(request, info)) : notFound(settings.path);
       return fetchAnswer(request, given);
     },

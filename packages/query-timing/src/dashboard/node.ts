@@ -1,16 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Answer } from './answer.ts';
 import type { PageRequest } from './request.ts';
+import type { Paths } from './route.ts';
 
 /** A request of node:http (HTTP/2 as well), Express or Connect: those two have `originalUrl`. */
 type NodeRequest = IncomingMessage & { readonly originalUrl?: unknown };
 
-/** Path without query, and whether the server has taken a prefix off it. */
-export function nodePath(request: NodeRequest): { readonly path: string; readonly mounted: boolean } {
-  const { url = '/' } = request;
+export function nodePaths(request: NodeRequest): Paths {
+  return { full: pathOf(fullUrl(request)), path: pathOf(request.url ?? '/') };
+}
+
+function pathOf(url: string): string {
   // Proxies are asked with a whole URL (RFC 9112, 3.2.2).
   const target = /^https?:\/\//i.test(url) && URL.canParse(url) ? new URL(url).pathname : url;
-  return { path: target.split(/[?#]/, 1)[0] ?? '', mounted: fullUrl(request) !== url };
+  return target.split(/[?#]/, 1)[0] ?? '';
 }
 
 export function nodeRequest(request: NodeRequest): PageRequest {

@@ -4,9 +4,9 @@ import { clip, NAME } from '../report/clip.ts';
 /** Options of `dashboard()`; every one may be left out. */
 export interface DashboardOptions {
   /**
-   * Where the page is: `/queries`, `/queries.json`, `/queries/…`. Everything else is passed on (`next()`), or is 404. A
-   * server that takes off the prefix itself (`app.use('/queries', page)` of Express) needs nothing; one that leaves no trace
-   * of it (`app.mount('/queries', page.fetch)` of Hono) needs `'/'`. @default '/queries'
+   * Where the page is: `/queries`, `/queries.json`, `/queries/…`. Everything else is passed on (`next()`), or is 404. If it
+   * is left out, the page is as well wherever a server takes off a prefix (`app.use('/admin/sql', page)` of Express). A server
+   * that leaves no trace of the prefix (`app.mount('/queries', page.fetch)` of Hono) needs `'/'`. @default '/queries'
    */
   readonly path?: string | undefined;
   /**

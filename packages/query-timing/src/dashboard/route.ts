@@ -3,17 +3,29 @@ export type Route =
   | { readonly name: 'page' | 'json' | 'markdown' | 'events' | 'reset' }
   | { readonly name: 'scope'; readonly id: number };
 
+/** The paths of a request, without query. */
+export interface Paths {
+  /** As the client sent it. */
+  readonly full: string;
+  /** As the server has it: it may have taken a prefix off. */
+  readonly path: string;
+}
+
 /**
- * `undefined`: nothing of the page's. Beside the mount (`/queries.json`) and under it (`/queries/report.json`,
+ * `undefined`: nothing of the page's. Beside its place (`/queries.json`) and under it (`/queries/report.json`,
  * `/queries/.json`): where a server takes off the prefix, only what is under it arrives. Pure.
  *
- * @param path without query
- * @param prefix without a slash at its end
- * @param mounted whether the server has taken off a prefix of its own: then `prefix` need not be there
+ * @param prefix where the page is, without a slash at its end
+ * @param anywhere whether it is wherever a server has taken a prefix off, too
  */
-export function routeOf(path: string, prefix: string, mounted: boolean): Route | undefined {
-  const rest = path.startsWith(prefix) ? routeUnder(path.slice(prefix.length)) : undefined;
-  return rest ?? (mounted ? routeUnder(path) : undefined);
+export function routeOf({ full, path }: Paths, prefix: string, anywhere: boolean): Route | undefined {
+  return (
+    routeAfter(full, prefix) ?? routeAfter(path, prefix) ?? (anywhere && full !== path ? routeUnder(path) : undefined)
+  );
+}
+
+function routeAfter(path: string, prefix: string): Route | undefined {
+  return path.startsWith(prefix) ? routeUnder(path.slice(prefix.length)) : undefined;
 }
 
 function routeUnder(path: string): Route | undefined {

@@ -42,12 +42,13 @@ code, .code { font-family: var(--mono); font-size: 12.5px; font-variant-ligature
 .status { display: flex; align-items: center; gap: 10px; min-width: 0; }
 .problem { color: var(--error); font-size: 13px; max-width: 48ch; }
 .live { display: inline-flex; align-items: center; gap: 7px; border-radius: 99px; padding: 2px 11px; font-size: 12.5px; }
-.dot { width: 8px; height: 8px; border-radius: 50%; background: var(--muted); }
+.dot { position: relative; width: 8px; height: 8px; border-radius: 50%; background: var(--muted); }
 .live.live .dot, .polling .dot { background: var(--after); }
 .lost .dot { background: var(--error); }
 @media (prefers-reduced-motion: no-preference) {
-  .live.live .dot { animation: pulse 2.4s ease-out infinite; }
-  @keyframes pulse { 0% { box-shadow: 0 0 0 0 color-mix(in srgb, var(--after) 55%, transparent); } 70%, 100% { box-shadow: 0 0 0 7px transparent; } }
+  /* Moved by the compositor alone: nothing is painted anew for it. */
+  .live.live .dot::after { content: ''; position: absolute; inset: 0; border-radius: 50%; background: var(--after); animation: pulse 2.4s ease-out infinite; will-change: transform, opacity; }
+  @keyframes pulse { 0% { transform: scale(1); opacity: .5; } 70%, 100% { transform: scale(2.6); opacity: 0; } }
 }
 .search { flex: 1 1 200px; max-width: 420px; margin-left: auto; position: relative; }
 .search input { width: 100%; font: inherit; color: inherit; background: var(--raised); border: 1px solid transparent; border-radius: 8px;
@@ -134,10 +135,9 @@ details summary { cursor: pointer; color: var(--muted); font-size: 13px; width: 
 .code { background: var(--raised); border-radius: 9px; padding: 9px 13px; margin: 0; overflow: auto; max-height: 320px; white-space: pre-wrap; overflow-wrap: anywhere; tab-size: 2; }
 .sql .keyword { color: var(--keyword); } .sql .text, .sql .number { color: var(--literal); } .sql .mark { color: var(--mark); font-weight: 600; } .sql .comment { color: var(--muted); }
 .line { display: inline-block; max-width: min(100%, 110ch); min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--muted); vertical-align: bottom; }
-.sql.line span { color: inherit; font-weight: 400; }
 .second { display: flex; gap: 0 14px; font-size: 12px; margin-top: 1px; min-width: 0; }
 .second code, .second .site { font-size: 12px; }
-.second .site { flex: 0 0 auto; max-width: 55%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.second code { flex: 0 1 auto; } .second .site { flex: 0 0 auto; max-width: calc(100% - 7em); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .parameters { display: block; font: 11.5px var(--mono); color: var(--muted); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; max-width: 60ch; }
 
 .scroll { overflow-x: auto; background: var(--surface); border: 1px solid var(--line); border-radius: 12px; box-shadow: var(--shadow); }
@@ -149,11 +149,17 @@ th, td { text-align: left; padding: 7px 11px; vertical-align: top; border-bottom
 td { overflow-wrap: break-word; max-width: 44ch; } td.wide { overflow-wrap: anywhere; }
 tbody tr:last-child > * { border-bottom: 0; }
 th { font-weight: 550; color: var(--muted); font-size: 12px; white-space: nowrap; background: var(--surface); }
-th.number, td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-/* As much as is left, whatever is in it. */
-td.wide { width: 100%; max-width: 0; min-width: 220px; } td.wide > .name, td.wide > b { margin-right: 4px; }
+/* Columns do not change with the rows that happen to be drawn. */
+.fixed { table-layout: fixed; }
+.fixed th { width: 96px; } .fixed th.share { width: 158px; } .fixed th.chart { width: 118px; } .fixed th.split { width: 236px; } .fixed th.short { width: 190px; }
+.fixed th.wide, .fixed th.timeline { width: auto; }
+.queries th { width: 78px; } .queries th.place { width: 48px; }
+.folded td { padding: 0; border: 0; }
+th.share, td.share, th.number, td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+td.wide { max-width: none; }
+.plan td.wide { width: 100%; max-width: 0; } td.wide > .name, td.wide > b { margin-right: 4px; }
 td.number .badge { margin-left: 6px; }
-td.chart { min-width: 108px; vertical-align: middle; }
+td.chart, td.split { vertical-align: middle; }
 .sort { border: 0; background: none; padding: 0; color: inherit; font: inherit; border-radius: 3px; }
 .sort:hover { color: var(--text); background: none; }
 .arrow { display: inline-block; width: 1.1em; text-align: center; opacity: .35; }
@@ -164,10 +170,10 @@ tr.bad > :first-child { box-shadow: inset 3px 0 var(--error); }
 tr:focus { outline: 2px solid var(--accent); outline-offset: -2px; }
 .name { font-weight: 600; color: var(--text); text-decoration: none; }
 .name:hover { text-decoration: underline; color: var(--accent); }
-.track { display: block; height: 10px; min-width: 160px; border-radius: 5px; background: var(--raised); }
+.track { display: block; height: 10px; border-radius: 5px; background: var(--raised); }
 .length { display: block; min-width: 3px; }
-.share { display: inline-flex; align-items: center; gap: 8px; justify-content: flex-end; }
-.share > span:last-child { min-width: 4.4em; }
+.share-bar { display: inline-flex; align-items: center; gap: 8px; justify-content: flex-end; }
+.share-bar > span:last-child { min-width: 4.4em; }
 .share-track { width: 64px; height: 7px; border-radius: 4px; background: var(--raised); overflow: hidden; }
 .share-track i { display: block; height: 100%; background: var(--accent); border-radius: 4px; }
 .spark { width: 84px; height: 20px; display: block; fill: var(--accent); opacity: .8; }
@@ -204,7 +210,6 @@ td.short { white-space: nowrap; }
 .query { position: absolute; height: 13px; min-width: 3px; border-radius: 3px; print-color-adjust: exact; forced-color-adjust: none; }
 .bars .query { cursor: pointer; } .bars .query:hover { box-shadow: 0 0 0 2px var(--surface), 0 0 0 3.5px var(--text); z-index: 1; }
 .query.failed { box-shadow: 0 0 0 1.5px var(--error); }
-.queries td.wide { width: 46%; } .timeline { width: 54%; min-width: 180px; }
 td.timeline, th.timeline { position: relative; padding-left: 0; padding-right: 0; }
 td.timeline .query { top: 50%; transform: translateY(-50%); }
 
@@ -247,16 +252,16 @@ td.timeline .query { top: 50%; transform: translateY(-50%); }
   .top { padding: 8px 12px; } main { padding: 12px 12px 48px; }
   .search { order: 9; flex-basis: 100%; max-width: none; }
   .actions { margin-left: auto; }
-  td.wide { min-width: 150px; } th, td { padding: 7px 8px; }
-  .share-track { display: none; } .share > span:last-child { min-width: 0; }
-  .timeline { min-width: 96px; } th.timeline .axis span:nth-child(even) { display: none; }
+  th, td { padding: 7px 8px; } .fixed { min-width: 320px; } .fixed th { width: 76px; } .fixed th.share { width: 78px; }
+  .share-track { display: none; } .share-bar > span:last-child { min-width: 0; }
+  th.timeline .axis span:nth-child(even) { display: none; }
   .axis span:nth-child(even) { display: none; }
   .card { padding: 12px 13px; } .line { max-width: 100%; }
 }
 @media (max-width: 480px) {
   .actions .button { display: none; } .tile > b { font-size: 21px; } .tile { padding: 10px 12px; } .mini { display: none; }
   .plan { --step: 9px; } .node-details { grid-template-columns: minmax(0, 1fr); padding-left: 20px; } .remark { padding-left: 20px; }
-  td.wide { min-width: 120px; } .second code { display: none; } .second .site { max-width: 100%; } .note { font-size: 11.5px; }
+  .second code { display: none; } .second .site { max-width: 100%; } .note { font-size: 11.5px; }
 }
 @media print {
   .top { position: static; } .actions, .search, .tabs, .status, .more, .chips, .back, .small { display: none; }

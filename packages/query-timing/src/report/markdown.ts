@@ -2,10 +2,14 @@ import type { CallSite } from '../call-site.ts';
 import type { CountedFinding } from '../finding.ts';
 import type { TimingReport } from '../timing-report.ts';
 import { clip } from './clip.ts';
-import { kindNames } from './finding-kinds.ts';
+import { kindNames, sentenceOf } from './finding-kinds.ts';
 import { bytes, duration, percent, whole } from './format.ts';
 import { block, code, table, text } from './markdown-text.ts';
 import { fullPlace, shortPlace } from './place.ts';
+import { planText } from './plan-text.ts';
+
+/** So many plans are written: they are long. */
+const PLANS = 5;
 
 /** How much of a report becomes Markdown. */
 export interface MarkdownOptions {
@@ -28,6 +32,7 @@ export function reportMarkdown(report: TimingReport, options: MarkdownOptions = 
     ...findings(report, rows),
     ...requests(report, rows),
     ...shapes(report, rows),
+    ...plans(report),
     ...pools(report),
     ...nodes(report),
     ...cache(report),
@@ -79,7 +84,7 @@ function finding(found: CountedFinding): string {
     ...found.evidence.map(text),
   ];
   return [
-    `### ${kindNames[found.kind]}: ${text(found.title)}`,
+    `### ${kindNames[found.kind]}: ${text(sentenceOf(found))}`,
     facts.map(fact => `- ${fact}`).join('\n'),
     block(found.subject, found.shape === undefined ? '' : 'sql'),
     ...(found.fix === undefined ? [] : ['Fix:', block(found.fix, 'ts')]),
@@ -136,6 +141,22 @@ function shapes({ shapes: all, totals: { took } }: TimingReport, rows: number): 
         ]),
     ),
     ...more(all.length, rows),
+  ];
+}
+
+function plans({ plans: all }: TimingReport): readonly string[] {
+  if (all.length === 0) {
+    return [];
+  }
+  return [
+    `## Plans (${all.length})`,
+    ...all
+      .slice(0, PLANS)
+      .flatMap(({ text: statement, source, execution, root }) => [
+        `${code(clip(statement, 300))}, by ${source}${execution === undefined ? '' : `: ${duration(execution * 1000)}`}`,
+        block(planText(root), ''),
+      ]),
+    ...more(all.length, PLANS),
   ];
 }
 

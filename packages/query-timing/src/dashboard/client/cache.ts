@@ -51,7 +51,7 @@ export function cacheView(context: Context): VNode {
         {
           id: 'rate',
           label: 'Hit rate',
-          kind: 'number',
+          kind: 'share',
           value: row => row[1].hits / Math.max(1, askedOf(row)),
           cell: row => shareBar(row[1].hits / Math.max(1, askedOf(row))),
         },

@@ -1,17 +1,14 @@
 import type { CountedFinding, Finding } from '../../finding.ts';
-import { kindNames } from '../../report/finding-kinds.ts';
+import { kindNames, sentenceOf } from '../../report/finding-kinds.ts';
 import { duration } from '../../report/format.ts';
 import type { ReportData } from '../../report/json.ts';
 import { ago } from './ago.ts';
 import { hashOf, type View } from './location.ts';
 import { badge, copyButton, empty, plural, siteButton } from './parts.ts';
 import { sqlBlock, sqlLine } from './sql.ts';
-import type { Context, State } from './state.ts';
+import { type Context, FINDINGS, type State } from './state.ts';
 import { matching, more, nothingFound } from './table.ts';
 import { h, type VNode } from './vnode.ts';
-
-/** Cards are tall: fewer of them than rows of a table. */
-const PAGE = 30;
 
 /** What is worth changing, the most costly first. */
 export function findingsView(context: Context): VNode {
@@ -21,7 +18,7 @@ export function findingsView(context: Context): VNode {
   }
   const ofKind = state.kind === undefined ? report.findings : report.findings.filter(({ kind }) => kind === state.kind);
   const found = matching(ofKind, state.search, findingText);
-  const shown = state.shown['findings'] ?? PAGE;
+  const { shown } = state;
   return h(
     'div.findings',
     { key: 'findings' },
@@ -34,8 +31,7 @@ export function findingsView(context: Context): VNode {
           undefined,
           found.slice(0, shown).map(each => h('li', { key: each.id }, card(context, each, each))),
         ),
-    found.length > shown &&
-      more(shown, found.length, () => act.set({ shown: { ...state.shown, findings: shown + PAGE } })),
+    found.length > shown && more(shown, found.length, () => act.set({ shown: shown + FINDINGS })),
   );
 }
 
@@ -111,7 +107,7 @@ function card(context: Context, finding: Finding, counted: CountedFinding | unde
       'header',
       undefined,
       badge(kindNames[kind] ?? kind, severity, severityNames[severity]),
-      h('h3', undefined, title),
+      h('h3', undefined, sentenceOf(finding)),
       h(
         'p.price',
         undefined,

@@ -19,7 +19,10 @@ export function header(state: State, act: Actions, base: string): VNode {
       'search.search',
       undefined,
       h('input', {
-        on: { input: event => act.set({ search: (event.target as HTMLInputElement).value.slice(0, 200) }) },
+        on: {
+          input: event =>
+            act.set({ search: (event.target as HTMLInputElement).value.slice(0, 200), near: {}, heights: {} }),
+        },
         attributes: {
           id: 'search',
           type: 'search',

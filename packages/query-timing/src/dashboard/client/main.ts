@@ -2,8 +2,10 @@
 import type { ScopeData } from '../../report/json.ts';
 import { app } from './app.ts';
 import { copyText } from './clipboard.ts';
+import { CHUNK } from './chunks.ts';
 import { startKeyboard } from './keyboard.ts';
 import { hashOf, placeOf, type View } from './location.ts';
+import { nearby } from './nearby.ts';
 import { createRenderer } from './render.ts';
 import { createServer } from './server.ts';
 import { type Actions, initialState, type State } from './state.ts';
@@ -29,12 +31,21 @@ function start(root: HTMLElement): void {
   // Where each list was scrolled to when it was left.
   const scrolled = new Map<string, number>();
 
+  // Chunks of tables that have come near, or are far away now.
+  const look = (): void => {
+    const change = nearby(root, state);
+    if (change) {
+      set(change);
+    }
+  };
+
   const draw = (): void => {
     const from = performance.now();
     render(app(state, act, base));
     const drawn = performance.now() - from;
     // Without another drawing: it is shown the next time.
     state = { ...state, drawn };
+    look();
   };
 
   const set = (change: Partial<State>): void => {
@@ -77,12 +88,17 @@ function start(root: HTMLElement): void {
     try {
       const from = performance.now();
       const report = await server.report();
+      const first = state.report === undefined;
       set({
         report,
         problem: undefined,
         read: performance.now() - from,
         ...(state.live === 'lost' ? { live: 'live' as const } : {}),
       });
+      if (first) {
+        draw();
+        showTab(state.place.view);
+      }
       await readScope();
     } catch (error) {
       failed(error);
@@ -152,6 +168,14 @@ function start(root: HTMLElement): void {
       applyTheme(theme);
       set({ theme });
     },
+    reveal: (table, index, element) => {
+      const chunk = Math.floor(index / CHUNK);
+      state = { ...state, near: { ...state.near, [table]: { first: chunk, last: chunk } } };
+      draw();
+      const row = document.getElementById(element);
+      row?.scrollIntoView({ block: 'center' });
+      row?.focus({ preventScroll: true });
+    },
     pause: paused => {
       state = { ...state, live: paused ? 'paused' : 'live' };
       set({ problem: undefined });
@@ -179,6 +203,17 @@ function start(root: HTMLElement): void {
   draw();
   startKeyboard({ escape });
   window.addEventListener('hashchange', arrive);
+  window.addEventListener('scroll', look, { passive: true });
+  window.addEventListener('resize', look);
+  for (const [event, printing] of [
+    ['beforeprint', true],
+    ['afterprint', false],
+  ] as const) {
+    window.addEventListener(event, () => {
+      state = { ...state, printing };
+      draw();
+    });
+  }
   document.addEventListener('visibilitychange', listen);
   updates.request();
   listen();

@@ -1,4 +1,4 @@
-import { duration, percent, whole } from '../../report/format.ts';
+import { duration, whole } from '../../report/format.ts';
 import type { NodeReport } from '../../timing-report.ts';
 import { countList } from './counts.ts';
 import { badge, empty, shareBar } from './parts.ts';
@@ -42,7 +42,7 @@ export function nodesView(context: Context): VNode {
         {
           id: 'share',
           label: 'Of all',
-          kind: 'number',
+          kind: 'share',
           rank: 2,
           value: node => node.queries,
           cell: node => shareBar(all > 0 ? node.queries / all : 0),
@@ -63,8 +63,7 @@ export function nodesView(context: Context): VNode {
           kind: 'number',
           rank: 2,
           value: node => node.errors,
-          cell: node =>
-            node.errors > 0 ? `${whole(node.errors)} (${percent(node.errors / Math.max(1, node.queries))})` : '0',
+          cell: node => whole(node.errors),
         },
       ],
     }),

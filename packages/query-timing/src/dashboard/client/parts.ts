@@ -70,7 +70,7 @@ export function legend(split?: Split): VNode {
 /** A bar that is as long as a share of the whole. @param share 0 to 1 */
 export function shareBar(share: number): VNode {
   return h(
-    'span.share',
+    'span.share-bar',
     undefined,
     h(
       'span.share-track',

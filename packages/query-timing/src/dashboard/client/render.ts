@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 import { visible } from '../../report/visible.ts';
-import type { Listener, VNode } from './vnode.ts';
+import { type Listener, none, type VNode } from './vnode.ts';
 
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -24,19 +24,10 @@ export function createRenderer(root: Element): (tree: VNode) => void {
 
   const update = (element: Element, node: VNode, before: VNode | undefined, namespace: string | null): void => {
     made.set(element, node);
-    for (const name of Object.keys({ ...before?.attributes, ...node.attributes })) {
-      const value = node.attributes[name];
-      if (value !== before?.attributes[name]) {
-        setAttribute(element, name, value);
-      }
-    }
-    const { style } = element as HTMLElement;
-    for (const name of Object.keys({ ...before?.style, ...node.style })) {
-      const value = node.style[name] ?? '';
-      if (value !== before?.style[name]) {
-        style.setProperty(name, value);
-      }
-    }
+    changes(before?.attributes ?? none, node.attributes, (name, value) => setAttribute(element, name, value));
+    changes(before?.style ?? none, node.style, (name, value) =>
+      (element as HTMLElement).style.setProperty(name, value ?? ''),
+    );
     for (const name of Object.keys(node.on)) {
       if (!before?.on[name]) {
         // One for good: who listens is looked up when it happens.
@@ -87,6 +78,27 @@ export function createRenderer(root: Element): (tree: VNode) => void {
   };
 
   return tree => updateChildren(root, [tree], null);
+}
+
+/** Tells of what is new, different or gone. */
+function changes<Value>(
+  before: Readonly<Record<string, Value>>,
+  now: Readonly<Record<string, Value>>,
+  change: (name: string, value: Value | undefined) => void,
+): void {
+  if (before === now) {
+    return;
+  }
+  for (const name in now) {
+    if (now[name] !== before[name]) {
+      change(name, now[name]);
+    }
+  }
+  for (const name in before) {
+    if (!(name in now)) {
+      change(name, undefined);
+    }
+  }
 }
 
 function setAttribute(element: Element, name: string, value: VNode['attributes'][string]): void {

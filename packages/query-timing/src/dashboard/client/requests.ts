@@ -69,7 +69,7 @@ export function requestsView(context: Context): VNode {
         {
           id: 'split',
           label: 'Wait · send · database · hydrate',
-          kind: 'chart',
+          kind: 'split',
           rank: 2,
           cell: scope =>
             h(

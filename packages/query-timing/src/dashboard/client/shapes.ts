@@ -50,7 +50,7 @@ export function shapesView(context: Context): VNode {
         {
           id: 'share',
           label: 'Of all time',
-          kind: 'number',
+          kind: 'share',
           value: shape => shape.took,
           cell: shape => shareBar(shape.took / all),
         },

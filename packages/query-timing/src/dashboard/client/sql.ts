@@ -78,9 +78,9 @@ export function sqlBlock(sql: string): VNode {
   return h('pre.code.sql', { attributes: { tabindex: 0 } }, h('code', undefined, colored(sqlLines(sqlTokens(sql)))));
 }
 
-/** On one line, its beginning only: there may be hundreds of them. */
+/** Its beginning, on one line and without colours: there may be hundreds of them. */
 export function sqlLine(sql: string): VNode {
-  return h('code.sql.line', undefined, colored(sqlTokens(sql.slice(0, 240).replace(/\s+/g, ' '))));
+  return h('code.line', undefined, sql.slice(0, 240).replace(/\s+/g, ' '));
 }
 
 /** Neighbours of one colour become one node. */

@@ -10,12 +10,18 @@ export interface State {
   readonly search: string;
   /** How each table is sorted, if somebody has said so. */
   readonly sorts: Readonly<Record<string, Sort>>;
-  /** How many rows of each list are shown, where it is not the usual number. */
-  readonly shown: Readonly<Record<string, number>>;
+  /** How many findings are shown. */
+  readonly shown: number;
+  /** Which chunks of each table are near what is looked at, see `chunks.ts`. */
+  readonly near: Readonly<Record<string, Near>>;
+  /** How high each chunk was when it was drawn last, in px, by the chunk's name. */
+  readonly heights: Readonly<Record<string, number>>;
   /** Nodes of plans whose children are hidden. */
   readonly folded: ReadonlySet<string>;
   /** Kind of the findings that are shown; `undefined`: all. */
   readonly kind: string | undefined;
+  /** Whether it is drawn for paper: then all of it. */
+  readonly printing: boolean;
   readonly zoom: 'whole' | 'queries' | undefined;
   /** `polling`: there are too many live pages. `lost`: the server does not answer. */
   readonly live: 'live' | 'paused' | 'polling' | 'lost';
@@ -31,6 +37,12 @@ export interface State {
   /** In ms: how long the last report took to be read, and to be drawn. */
   readonly read: number;
   readonly drawn: number;
+}
+
+/** The first and the last of some chunks. */
+export interface Near {
+  readonly first: number;
+  readonly last: number;
 }
 
 export interface Sort {
@@ -49,6 +61,8 @@ export interface Actions {
   reset(): void;
   setTheme(theme: Theme): void;
   pause(paused: boolean): void;
+  /** Draws a row of a table that may be far away, goes there and gives it the focus. @param element its id */
+  reveal(table: string, index: number, element: string): void;
 }
 
 /** What a view is made of. */
@@ -58,6 +72,9 @@ export interface Context {
   readonly act: Actions;
 }
 
+/** So many findings are shown at first: they are tall. */
+export const FINDINGS = 30;
+
 export function initialState(title: string, place: Place, theme: Theme): State {
   return {
     title,
@@ -65,9 +82,12 @@ export function initialState(title: string, place: Place, theme: Theme): State {
     place,
     search: '',
     sorts: {},
-    shown: {},
+    shown: FINDINGS,
+    near: {},
+    heights: {},
     folded: new Set(),
     kind: undefined,
+    printing: false,
     zoom: undefined,
     live: 'live',
     problem: undefined,

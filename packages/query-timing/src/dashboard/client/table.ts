@@ -1,4 +1,5 @@
 import { whole } from '../../report/format.ts';
+import { chunked } from './chunks.ts';
 import type { Context } from './state.ts';
 import { type Child, h, spaced, type VNode } from './vnode.ts';
 
@@ -11,7 +12,8 @@ export interface Column<Row> {
   /** What it is sorted by. Without it, it cannot be sorted by. */
   readonly value?: (row: Row) => string | number | undefined;
   readonly cell: (row: Row) => Child | readonly Child[];
-  readonly kind?: 'number' | 'wide' | 'chart' | 'short';
+  /** How wide it is: `wide` has what is left. */
+  readonly kind?: 'number' | 'share' | 'split' | 'wide' | 'chart' | 'short';
   /** 3 gives way first where there is little room, then 2; 1 stays. */
   readonly rank?: 1 | 2 | 3;
 }
@@ -34,22 +36,18 @@ export interface Table<Row> {
   readonly empty: VNode;
 }
 
-/** A list that is longer is cut, and the rest is a press away: drawing thousands of rows is what makes a page slow. */
-const PAGE = 200;
-
 /** A table that can be sorted and searched. Pure. */
 export function table<Row>(context: Context, it: Table<Row>): VNode {
   if (it.rows.length === 0) {
     return it.empty;
   }
-  const { state, act } = context;
+  const { state } = context;
   const found = matching(it.rows, state.search, it.text);
   if (found.length === 0) {
     return nothingFound(context);
   }
   const sort = state.sorts[it.id] ?? it.sort;
   const sorted = sortedRows(found, it.columns, sort);
-  const shown = state.shown[it.id] ?? PAGE;
   return h(
     'div.table',
     { key: it.id },
@@ -57,8 +55,8 @@ export function table<Row>(context: Context, it: Table<Row>): VNode {
       'div.scroll',
       { attributes: { tabindex: 0, role: 'region', 'aria-label': it.caption } },
       h(
-        'table',
-        undefined,
+        'table.fixed',
+        { attributes: { 'aria-rowcount': sorted.length + 1 } },
         h('caption', undefined, it.caption),
         h(
           'thead',
@@ -69,27 +67,23 @@ export function table<Row>(context: Context, it: Table<Row>): VNode {
             it.columns.map(column => head(context, it.id, column, sort)),
           ),
         ),
-        h(
-          'tbody',
-          undefined,
-          sorted.slice(0, shown).map(row => {
-            const { open } = it;
-            return h(
-              'tr',
-              {
-                key: it.key(row),
-                attributes: { class: [open ? 'opens' : '', it.tone?.(row) ?? ''].join(' ').trim() || undefined },
-                // For a mouse; the link in the row is for everybody.
-                on: open ? { click: event => void (isControl(event) || open(row)) } : {},
-              },
-              it.columns.map(column => h(cellClass('td', column), undefined, spaced([column.cell(row)].flat()))),
-            );
-          }),
-        ),
+        chunked(state, it.id, it.columns.length, sorted, row => rowOf(it, row)),
       ),
     ),
-    sorted.length > shown &&
-      more(shown, sorted.length, () => act.set({ shown: { ...state.shown, [it.id]: shown + PAGE } })),
+  );
+}
+
+function rowOf<Row>(it: Table<Row>, row: Row): VNode {
+  const { open } = it;
+  return h(
+    'tr',
+    {
+      key: it.key(row),
+      attributes: { class: [open ? 'opens' : '', it.tone?.(row) ?? ''].join(' ').trim() || undefined },
+      // For a mouse; the link in the row is for everybody.
+      on: open ? { click: event => void (isControl(event) || open(row)) } : {},
+    },
+    it.columns.map(column => h(cellClass('td', column), undefined, spaced([column.cell(row)].flat()))),
   );
 }
 
@@ -141,7 +135,11 @@ export function nothingFound({ state, act }: Context): VNode {
     'div.empty',
     undefined,
     h('p.empty-title', undefined, `Nothing here has “${state.search}” in it.`),
-    h('button', { on: { click: () => act.set({ search: '' }) }, attributes: { type: 'button' } }, 'Clear the search'),
+    h(
+      'button',
+      { on: { click: () => act.set({ search: '', near: {}, heights: {} }) }, attributes: { type: 'button' } },
+      'Clear the search',
+    ),
   );
 }
 
@@ -157,7 +155,7 @@ function head<Row>(
   }
   const sorted = sort?.column === column.id ? sort : undefined;
   // Numbers are asked for by the largest, names by the first.
-  const descending = sorted ? !sorted.descending : column.kind === 'number' || column.kind === 'chart';
+  const descending = sorted ? !sorted.descending : column.kind !== 'wide' && column.kind !== 'short';
   return h(
     selector,
     {
@@ -170,7 +168,10 @@ function head<Row>(
     h(
       'button.sort',
       {
-        on: { click: () => act.set({ sorts: { ...state.sorts, [id]: { column: column.id, descending } } }) },
+        on: {
+          click: () =>
+            act.set({ sorts: { ...state.sorts, [id]: { column: column.id, descending } }, near: {}, heights: {} }),
+        },
         attributes: { type: 'button' },
       },
       column.label,

@@ -29,7 +29,8 @@ export function spaced(children: readonly Child[]): readonly Child[] {
     .flatMap((child, index) => (index === 0 ? [child] : [' ', child]));
 }
 
-const none: Readonly<Record<string, never>> = {};
+/** No properties: one object for all that have none. */
+export const none: Readonly<Record<string, never>> = {};
 
 /**
  * An element. Pure. @param selector tag and classes, as `'td.number.wide'`

@@ -1,13 +1,13 @@
-/// <reference lib="dom" />
 import { duration, whole } from '../../report/format.ts';
 import type { RecordData, ScopeData } from '../../report/json.ts';
+import { chunked } from './chunks.ts';
 import { hashOf } from './location.ts';
 import { badge, empty, siteButton, splitGradient, splitText } from './parts.ts';
 import { sqlLine } from './sql.ts';
 import type { Context } from './state.ts';
 import { matching, nothingFound } from './table.ts';
 import { h, spaced, type VNode } from './vnode.ts';
-import { type Bracket, waterfallLayout, type Waterfall } from './waterfall-layout.ts';
+import { type Bar, type Bracket, waterfallLayout, type Waterfall } from './waterfall-layout.ts';
 
 /** So many of one shape in one request are pointed out. */
 const REPEATED = 3;
@@ -47,21 +47,21 @@ export function waterfall(context: Context, scope: ScopeData): VNode {
       zoomButton('whole', 'Whole request'),
       zoomButton('queries', 'Only its queries'),
     ),
-    picture(layout, scope),
+    picture(context, layout, scope),
     rows(context, layout, scope, counts),
     scope.queries > records.length &&
       h('p.more', undefined, `The first ${whole(records.length)} of ${whole(scope.queries)} queries are kept.`),
   );
 }
 
-function picture(layout: Waterfall, scope: ScopeData): VNode {
+function picture({ act }: Context, layout: Waterfall, scope: ScopeData): VNode {
   return h(
     'div.picture',
     {
       // The table below says the same.
       attributes: { 'aria-hidden': 'true' },
     },
-    axis(layout),
+    axis(layout, 0.96),
     h(
       'div.lanes',
       undefined,
@@ -79,7 +79,7 @@ function picture(layout: Waterfall, scope: ScopeData): VNode {
           const record = scope.records[index]!;
           return h(record.error === undefined ? 'span.query' : 'span.query.failed', {
             key: record.id,
-            on: { click: () => focusRow(record.id) },
+            on: { click: () => act.reveal(tableName(scope), index, rowId(record.id)) },
             style: {
               left: share(bar.from, layout),
               width: share(bar.to - bar.from, layout),
@@ -94,13 +94,13 @@ function picture(layout: Waterfall, scope: ScopeData): VNode {
   );
 }
 
-function axis(layout: Waterfall): VNode {
+/** @param room how far to the right a label may begin, as a share: beyond it would be cut off */
+function axis(layout: Waterfall, room: number): VNode {
   return h(
     'div.axis',
     { attributes: { 'aria-hidden': 'true' } },
     layout.ticks.map(tick =>
-      // One at the very end would be cut off.
-      h('span', { style: { left: share(tick, layout) } }, tick < layout.length * 0.96 ? duration(tick) : ''),
+      h('span', { style: { left: share(tick, layout) } }, tick < layout.length * room ? duration(tick) : ''),
     ),
   );
 }
@@ -131,8 +131,12 @@ function bracket(layout: Waterfall, { id, level, from, to, queries, end, idle }:
 }
 
 function rows(context: Context, layout: Waterfall, scope: ScopeData, counts: ReadonlyMap<string, number>): VNode {
-  const { state, act } = context;
-  const numbered = scope.records.map((record, index) => ({ record, index, bar: layout.bars[index]! }));
+  const { state } = context;
+  const numbered: readonly Numbered[] = scope.records.map((record, index) => ({
+    record,
+    index,
+    bar: layout.bars[index]!,
+  }));
   const found = matching(numbered, state.search, ({ record }) => recordText(record, scope));
   if (found.length === 0) {
     return nothingFound(context);
@@ -141,8 +145,8 @@ function rows(context: Context, layout: Waterfall, scope: ScopeData, counts: Rea
     'div.scroll',
     { attributes: { tabindex: 0, role: 'region', 'aria-label': 'Queries of this request' } },
     h(
-      'table.queries',
-      undefined,
+      'table.fixed.queries',
+      { attributes: { 'aria-rowcount': found.length + 1 } },
       h('caption', undefined, 'Queries of this request, in the order of their start'),
       h(
         'thead',
@@ -150,9 +154,14 @@ function rows(context: Context, layout: Waterfall, scope: ScopeData, counts: Rea
         h(
           'tr',
           undefined,
-          h('th.number.rank-2', { attributes: { scope: 'col' } }, '#'),
+          h('th.number.place.rank-2', { attributes: { scope: 'col' } }, '#'),
           h('th.wide', { attributes: { scope: 'col' } }, 'Query'),
-          h('th.timeline', { attributes: { scope: 'col' } }, h('span.hidden', undefined, 'In time'), axis(layout)),
+          h(
+            'th.timeline',
+            { attributes: { scope: 'col' } },
+            h('span.hidden', undefined, 'In time'),
+            axis(layout, 0.86),
+          ),
           h('th.number.rank-3', { attributes: { scope: 'col' } }, 'Start'),
           ['Wait', 'Send', 'Database', 'Hydrate'].map(label =>
             h('th.number.rank-3', { attributes: { scope: 'col' } }, label),
@@ -161,75 +170,82 @@ function rows(context: Context, layout: Waterfall, scope: ScopeData, counts: Rea
           h('th.number.rank-2', { attributes: { scope: 'col' } }, 'Rows'),
         ),
       ),
-      h(
-        'tbody',
-        undefined,
-        found.map(({ record, index, bar }) => {
-          const shape = scope.statements[record.shape];
-          const repeated = counts.get(record.shape) ?? 0;
-          return h(
-            record.error === undefined ? 'tr' : 'tr.bad',
-            { key: record.id, attributes: { id: rowId(record.id), tabindex: -1 } },
-            h('td.number.rank-2', undefined, index + 1),
-            h(
-              'td.wide',
-              undefined,
-              spaced([
-                h(
-                  'a.name',
-                  {
-                    attributes: {
-                      href: hashOf('shapes', record.shape),
-                      'data-tip': `${shape?.text ?? record.shape}${parametersOf(record)}`,
-                    },
-                  },
-                  shape?.summary ?? record.operation ?? record.shape,
-                ),
-                record.entity !== undefined && badge([record.entity, record.operation].filter(Boolean).join('.')),
-                repeated >= REPEATED &&
-                  badge(`×${whole(repeated)}`, 'warning', `This request sent it ${whole(repeated)} times.`),
-                record.error !== undefined && badge(record.error, 'error', 'SQLSTATE, or class of the error'),
-                record.transaction !== undefined && badge(`tx ${record.transaction}`, 'tx', 'transaction'),
-                record.node !== undefined &&
-                  record.role === 'replica' &&
-                  badge(record.node, '', 'the replica it went to'),
-                record.batch !== undefined &&
-                  badge(`batch of ${whole(record.batch)}`, 'good', 'calls that it answered together'),
-                record.cache !== undefined && badge(record.cache, '', 'what the result cache did'),
-                record.route !== undefined && badge(record.route, '', 'why it went where it went'),
-                record.label !== undefined && badge(record.label, '', 'label'),
-                h(
-                  'span.second',
-                  undefined,
-                  sqlLine(shape?.text ?? ''),
-                  siteButton(state, act, `record ${record.id}`, record.site),
-                ),
-              ]),
-            ),
-            h(
-              'td.timeline',
-              undefined,
-              gridLines(layout),
-              h('span.query', {
-                style: {
-                  left: share(bar.from, layout),
-                  width: share(bar.to - bar.from, layout),
-                  background: splitGradient(record),
-                },
-                attributes: { 'data-tip': tip(record, scope, bar.from), 'aria-hidden': 'true' },
-              }),
-              h('span.hidden', undefined, `starts after ${duration(bar.from)}, ${splitText(record)}`),
-            ),
-            h('td.number.rank-3', undefined, duration(bar.from)),
-            [record.wait, record.send, record.database, record.after].map(us =>
-              h('td.number.rank-3', undefined, duration(us)),
-            ),
-            h('td.number', undefined, duration(record.took)),
-            h('td.number.rank-2', undefined, whole(record.rows)),
-          );
-        }),
-      ),
+      chunked(state, tableName(scope), 10, found, each => row(context, layout, scope, counts, each)),
     ),
+  );
+}
+
+/** A query, its place in the request, and where its bar is. */
+interface Numbered {
+  readonly record: RecordData;
+  readonly index: number;
+  readonly bar: Bar;
+}
+
+function row(
+  { state, act }: Context,
+  layout: Waterfall,
+  scope: ScopeData,
+  counts: ReadonlyMap<string, number>,
+  { record, index, bar }: Numbered,
+): VNode {
+  const shape = scope.statements[record.shape];
+  const repeated = counts.get(record.shape) ?? 0;
+  return h(
+    record.error === undefined ? 'tr' : 'tr.bad',
+    { key: record.id, attributes: { id: rowId(record.id), tabindex: -1 } },
+    h('td.number.rank-2', undefined, index + 1),
+    h(
+      'td.wide',
+      undefined,
+      spaced([
+        h(
+          'a.name',
+          {
+            attributes: {
+              href: hashOf('shapes', record.shape),
+              'data-tip': `${shape?.text ?? record.shape}${parametersOf(record)}`,
+            },
+          },
+          shape?.summary ?? record.operation ?? record.shape,
+        ),
+        record.entity !== undefined && badge([record.entity, record.operation].filter(Boolean).join('.')),
+        repeated >= REPEATED &&
+          badge(`×${whole(repeated)}`, 'warning', `This request sent it ${whole(repeated)} times.`),
+        record.error !== undefined && badge(record.error, 'error', 'SQLSTATE, or class of the error'),
+        record.transaction !== undefined && badge(`tx ${record.transaction}`, 'tx', 'transaction'),
+        record.node !== undefined && record.role === 'replica' && badge(record.node, '', 'the replica it went to'),
+        record.batch !== undefined &&
+          badge(`batch of ${whole(record.batch)}`, 'good', 'calls that it answered together'),
+        record.cache !== undefined && badge(record.cache, '', 'what the result cache did'),
+        record.route !== undefined && badge(record.route, '', 'why it went where it went'),
+        record.label !== undefined && badge(record.label, '', 'label'),
+        h(
+          'span.second',
+          undefined,
+          sqlLine(shape?.text ?? ''),
+          siteButton(state, act, `record ${record.id}`, record.site),
+        ),
+      ]),
+    ),
+    h(
+      'td.timeline',
+      undefined,
+      gridLines(layout),
+      h('span.query', {
+        style: {
+          left: share(bar.from, layout),
+          width: share(bar.to - bar.from, layout),
+          background: splitGradient(record),
+        },
+        attributes: { 'data-tip': tip(record, scope, bar.from), 'aria-hidden': 'true' },
+      }),
+      h('span.hidden', undefined, `starts after ${duration(bar.from)}, ${splitText(record)}`),
+    ),
+    h('td.number.rank-3', undefined, duration(bar.from)),
+    [record.wait, record.send, record.database, record.after].map(us => h('td.number.rank-3', undefined, duration(us))),
+    h('td.number', undefined, duration(record.took)),
+    h('td.number.rank-2', undefined, whole(record.rows)),
   );
 }
 
@@ -263,12 +279,11 @@ function recordText(record: RecordData, scope: ScopeData): string {
   ].join(' ');
 }
 
-function rowId(id: number): string {
-  return `query-${id}`;
+/** Of the table of its queries. */
+function tableName({ id }: ScopeData): string {
+  return `queries-${id}`;
 }
 
-function focusRow(id: number): void {
-  const row = document.getElementById(rowId(id));
-  row?.scrollIntoView({ block: 'center' });
-  row?.focus({ preventScroll: true });
+function rowId(id: number): string {
+  return `query-${id}`;
 }
