@@ -40,7 +40,7 @@ const BEFORE: ReadonlySet<string> = setOf('where and or not on having when then 
 /** What may follow an operand. */
 const AFTER: ReadonlySet<string> = setOf(
   'and or when then else end where having group order limit offset fetch returning union except intersect for window ' +
-    'left right inner full cross join natural from as escape',
+    'left right inner full cross join natural on from as escape',
 );
 const NO_COLUMN: ReadonlySet<string> = setOf(
   'true false null default end current_date current_time current_timestamp localtime localtimestamp current_user',
