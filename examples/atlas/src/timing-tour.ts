@@ -21,8 +21,6 @@ const QUERY: NamedQuery = TRAVELLERS;
 const NAME = 'Springfield';
 /** As the index that is advised will be called. */
 const INDEX = 'city_name_index';
-/** Of the terminal that it is written for. */
-const WIDTH = 160;
 /** The shortest time of so many counts: other programs are running, too. */
 const REPETITIONS = 5;
 /** In ms: what the read without the index takes at least, and none of the others. */
@@ -73,7 +71,7 @@ export async function timingTour(tour: TimingTour, cleanup: Cleanup, progress: P
 
 function timed(options: QueryTimingOptions, open: (timing: QueryTiming) => MikroORM): Timed {
   const written: string[] = [];
-  const stream = { write: (text: string) => written.push(text), columns: WIDTH };
+  const stream = { write: (text: string) => written.push(text) };
   const timing = queryTiming({ ...options, terminal: { stream, summary: false } });
   return { orm: open(timing), timing, terminal: () => written.splice(0).join('').trimEnd() };
 }
