@@ -456,10 +456,13 @@ describe('what looking costs', () => {
     expect(source.reports).toBeLessThan(4);
     const before = source.reports;
     await expect
-      .poll(async () => {
-        await ask(port, '/queries.json');
-        return source.reports;
-      })
+      .poll(
+        async () => {
+          await ask(port, '/queries.json');
+          return source.reports;
+        },
+        { timeout: 20_000 },
+      )
       .toBeGreaterThan(before);
   });
 });

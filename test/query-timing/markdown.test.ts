@@ -61,7 +61,7 @@ describe('a report as Markdown', () => {
 
   test('has a plan as a tree', () => {
     const from = markdown.indexOf('## Plans (4)');
-    expect(markdown.slice(from, markdown.indexOf('\n```\n', from)).split('\n')).toEqual([
+    expect(markdown.slice(from, markdown.indexOf('\n```\n\n', from)).split('\n')).toEqual([
       '## Plans (4)',
       '',
       '`select "a0".* from "author" as "a0" where "a0"."publisher_id" = ? and "a0"."version" >= ?`, by analyze: 412 ms',
