@@ -365,6 +365,53 @@ describe('write loops: one by one what could be one statement or one flush', () 
     expect(scope.kinds).toEqual([]);
   });
 
+  test('not what has changed nothing and is tried again', () => {
+    expect(tried(0)).toEqual(['write-loop']);
+    expect(
+      writes(
+        6,
+        UPDATE,
+        () => ['done', 1],
+        () => ({ call: 'nativeUpdate', affected: 0 }),
+      ).kinds,
+    ).toEqual([]);
+    expect(
+      writes(
+        6,
+        INSERT,
+        () => ['x'],
+        () => ({ call: 'insert', affected: 0 }),
+      ).kinds,
+    ).toEqual([]);
+    expect(
+      writes(
+        6,
+        INSERT,
+        () => ['x'],
+        () => ({ call: 'insert', affected: 1 }),
+      ).kinds,
+    ).toEqual(['write-loop']);
+  });
+
+  test('not the same row over and over, by itself: a heartbeat', () => {
+    expect(
+      writes(
+        6,
+        UPDATE,
+        n => [`${n} %`, 1],
+        () => ({ call: 'nativeUpdate' }),
+      ).kinds,
+    ).toEqual([]);
+    expect(
+      writes(
+        6,
+        UPDATE,
+        n => [`${n} %`, 1],
+        () => ({ call: 'flush' }),
+      ).kinds,
+    ).toEqual(['write-loop']);
+  });
+
   test('it is told live', () => {
     const scope = writes(
       5,

@@ -4,6 +4,7 @@ import { type Finding, type FindingKind, queryTiming, type QueryTiming } from '@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openDatabase } from '../../harness/database.ts';
 import { onPurpose, paged, populated } from './harmless.ts';
+import { mappings } from './mappings.ts';
 import { byHand, loops, unusual } from './loops.ts';
 import type { Program } from './program.ts';
 import { several, writes } from './several.ts';
@@ -17,6 +18,7 @@ import { openShop, stockShop } from './shop.ts';
 const programs: readonly Program[] = [
   ...loops,
   ...unusual,
+  ...mappings,
   ...byHand,
   ...several,
   ...writes,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { batch } from '@mikrokit/batch-loader';
+import DataLoader from 'dataloader';
 import type { Program } from './program.ts';
 import { Author, Book, Category, Event, Job, kyselyOf, Line, Publisher, Review, Setting, Tag, Tenant } from './shop.ts';
 
@@ -476,6 +477,132 @@ export const onPurpose: readonly Program[] = [
     async run(em) {
       for (const text of ['b', 'bo', 'boo', 'book']) {
         await em.find(Book, { title: { $like: `${text}%` } }, { limit: 10 });
+      }
+    },
+  },
+  {
+    name: 'several at once, in one line',
+    truth: undefined,
+    run: em =>
+      // oxfmt-ignore
+      Promise.all([em.findOne(Author, 1), em.findOne(Author, 2), em.findOne(Author, 3)]),
+  },
+  {
+    name: 'a request: who asks, may they, what do they want',
+    truth: undefined,
+    async run(em) {
+      const user = await em.findOneOrFail(Author, 3);
+      const allowed = await em.count(Setting, { key: 'setting-1' });
+      const [books, total] = await em.findAndCount(
+        Book,
+        { author: user },
+        { limit: 5, populate: ['tags', 'publisher'] },
+      );
+      const [first] = books;
+      const reviews = await em.find(Review, { book: first! }, { limit: 3 });
+      const others = await em.find(Book, { publisher: first!.publisher.id, id: { $ne: first!.id } });
+      em.create(Event, { text: `${user.name} has looked` });
+      await em.flush();
+      return [allowed, total, reviews, others];
+    },
+  },
+  {
+    name: 'what is missing of a few constants is made, all in one flush',
+    truth: undefined,
+    async run(em) {
+      for (const key of ['setting-1', 'setting-77', 'setting-78', 'setting-79']) {
+        if ((await em.findOne(Setting, { key })) === null) {
+          em.create(Setting, { key, value: 'new' });
+        }
+      }
+      await em.flush();
+    },
+  },
+  {
+    name: 'an import in chunks: read what is there, update, insert',
+    truth: undefined,
+    async run(em) {
+      for (let chunk = 0; chunk < 4; chunk++) {
+        const keys = [1, 2, 3].map(n => `setting-${chunk * 3 + n}`);
+        const known = await em.find(Setting, { key: { $in: keys } });
+        await em.nativeUpdate(Setting, { key: { $in: known.map(({ key }) => key) } }, { value: `chunk ${chunk}` });
+        await em.insertMany(
+          Event,
+          keys.map(text => ({ text })),
+        );
+        em.clear();
+      }
+    },
+  },
+  {
+    name: 'units of work with many queries each',
+    truth: undefined,
+    async run(em) {
+      for (const id of [201, 202, 203, 204, 205, 206]) {
+        await em.transactional(async inner => {
+          const book = await inner.findOneOrFail(Book, id, { populate: ['author', 'tags'] });
+          const reviews = await inner.count(Review, { book });
+          book.price = reviews;
+          inner.create(Event, { text: `book ${id}` });
+        });
+      }
+    },
+  },
+  {
+    name: 'a lost update that is tried again',
+    truth: undefined,
+    async run(em) {
+      for (let attempt = 0; attempt < 4; attempt++) {
+        const [row] = await em.execute<{ price: number }[]>('select price from book where id = ?', [203]);
+        const { affectedRows } = await em.execute<{ affectedRows: number }>(
+          'update book set price = ? where id = ? and price = ?',
+          [row!.price + 1, 203, attempt < 3 ? -1 : row!.price],
+          'run',
+        );
+        if (affectedRows > 0) {
+          return;
+        }
+      }
+    },
+  },
+  {
+    name: 'few numbers for a page of figures',
+    truth: undefined,
+    async run(em) {
+      const counts: Record<string, number> = {};
+      for (const state of ['open', 'seen', 'done']) {
+        counts[state] = await em.count(Job, { state });
+      }
+      return [counts, await em.count(Book), await em.count(Author), await em.count(Review)];
+    },
+  },
+  {
+    name: 'the same for two tenants by their settings in PostgreSQL',
+    truth: undefined,
+    async run(em) {
+      const seen: unknown[] = [];
+      for (const tenant of ['1', '2', '3']) {
+        await em.execute("select set_config('app.tenant', ?, false)", [tenant]);
+        seen.push(await em.execute('select count(*) from job'));
+      }
+      return seen;
+    },
+  },
+  {
+    name: "somebody's own DataLoader",
+    truth: undefined,
+    async run(em) {
+      const byId = new DataLoader<number, unknown>(async ids => {
+        const authors = await em.find(Author, { id: { $in: [...ids] } });
+        return ids.map(id => authors.find(author => author.id === id));
+      });
+      for (const page of [
+        [201, 202, 203],
+        [204, 205, 206],
+        [207, 208, 209],
+      ]) {
+        const books = await em.find(Book, { id: page });
+        await Promise.all(books.map(book => byId.load(book.author.id)));
       }
     },
   },

@@ -1,4 +1,4 @@
-import { type InferEntity, wrap } from '@mikro-orm/postgresql';
+import { type InferEntity, LockMode, wrap } from '@mikro-orm/postgresql';
 import type { Program } from './program.ts';
 import {
   Author,
@@ -389,6 +389,16 @@ export const unusual: readonly Program[] = [
         await book.author.load();
       }
     },
+  },
+  {
+    name: 'rows that are locked one by one',
+    truth: { kind: 'n+1', fix: 'em.find(Author, { id: { $in: […] } }, { lockMode: … })', proved: 'book.author_id' },
+    run: em =>
+      em.transactional(async inner => {
+        for (const book of await inner.find(Book, {})) {
+          await inner.findOne(Author, book.author.id, { lockMode: LockMode.PESSIMISTIC_WRITE_OR_FAIL });
+        }
+      }),
   },
   {
     name: 'a fork for each look-up',

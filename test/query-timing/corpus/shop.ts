@@ -1,4 +1,11 @@
-import { defineEntity, type EntityManager, type Kysely, type MikroORM, p } from '@mikro-orm/postgresql';
+import {
+  defineEntity,
+  type EntityManager,
+  type EntityName,
+  type Kysely,
+  type MikroORM,
+  p,
+} from '@mikro-orm/postgresql';
 import { openOrm, type OrmOptions } from '../../harness/orm.ts';
 
 /* A bookshop: every kind of relation and key that a loop may go over. */
@@ -111,6 +118,79 @@ export const Event = defineEntity({
   properties: { id: p.integer().primary().autoincrement(), text: p.string() },
 });
 
+/** Many-to-many with an entity of its own between. */
+export const Club = defineEntity({
+  name: 'Club',
+  properties: {
+    id: p.integer().primary(),
+    name: p.string(),
+    members: () => p.manyToMany(Author).pivotEntity(membership),
+    memberships: () => p.oneToMany(Membership).mappedBy('club'),
+  },
+});
+export const Membership = defineEntity({
+  name: 'Membership',
+  properties: {
+    club: () => p.manyToOne(Club).ref().primary(),
+    author: () => p.manyToOne(Author).ref().primary(),
+    since: p.integer().default(2020),
+  },
+});
+
+// With its type: those of the two entities go round in a circle.
+function membership(): EntityName {
+  return Membership;
+}
+
+/** Referred to by its code. */
+export const Coupon = defineEntity({
+  name: 'Coupon',
+  properties: { id: p.integer().primary(), code: p.string().unique(), percent: p.integer() },
+});
+export const Sale = defineEntity({
+  name: 'Sale',
+  tableName: 'sales',
+  schema: 'till',
+  properties: {
+    id: p.integer().primary(),
+    coupon: () => p.manyToOne(Coupon).ref().targetKey('code').fieldName('couponCode'),
+    soldBy: () => p.manyToOne(Clerk).ref().fieldName('soldBy__clerk'),
+  },
+});
+/** Of one table with others of its kind; in a schema of its own. */
+export const Person = defineEntity({
+  name: 'Person',
+  schema: 'till',
+  discriminatorColumn: 'kind',
+  abstract: true,
+  properties: { id: p.integer().primary(), name: p.string(), kind: p.enum(['clerk', 'customer']) },
+});
+export const Clerk = defineEntity({
+  name: 'Clerk',
+  extends: Person,
+  schema: 'till',
+  discriminatorValue: 'clerk',
+  properties: { desk: () => p.manyToOne(Desk).ref().nullable() },
+});
+export const Desk = defineEntity({
+  name: 'Desk',
+  schema: 'till',
+  properties: { id: p.integer().primary(), floor: p.integer() },
+});
+/** Its key is its author's. */
+export const Passport = defineEntity({
+  name: 'Passport',
+  properties: {
+    author: () => p.oneToOne(Author).owner().ref().primary(),
+    number: p.string(),
+    stamps: () => p.oneToMany(Stamp).mappedBy('passport'),
+  },
+});
+export const Stamp = defineEntity({
+  name: 'Stamp',
+  properties: { id: p.integer().primary(), passport: () => p.manyToOne(Passport).ref() },
+});
+
 export const entities = [
   Author,
   Profile,
@@ -126,6 +206,15 @@ export const entities = [
   Tenant,
   Job,
   Event,
+  Club,
+  Membership,
+  Coupon,
+  Sale,
+  Person,
+  Clerk,
+  Desk,
+  Passport,
+  Stamp,
 ];
 
 /** Rows of most tables. */
@@ -142,7 +231,7 @@ export async function openShop(options: Partial<OrmOptions> = {}): Promise<Mikro
 export async function stockShop(em: EntityManager): Promise<void> {
   await em.execute(`
     truncate author, profile, publisher, tag, book, book_tags, review, stock, category, line, parcel, setting, tenant, job,
-      event restart identity cascade;
+      event, club, membership, coupon, till.sales, till.person, till.desk, passport, stamp restart identity cascade;
     insert into author (id, name) select n, 'author ' || n from generate_series(1, ${COUNT}) n;
     insert into profile (id, bio, author_id) select n + 100, 'bio', n from generate_series(1, ${COUNT}) n;
     insert into publisher (id, name)
@@ -160,6 +249,14 @@ export async function stockShop(em: EntityManager): Promise<void> {
     insert into parcel (id, line_order, line_number) select n, 7, n from generate_series(1, ${COUNT}) n;
     insert into setting (key, value) select 'setting-' || n, 'on' from generate_series(1, ${COUNT}) n;
     insert into tenant (id, name) select n, 'tenant ' || n from generate_series(1, ${COUNT}) n;
+    insert into club (id, name) select n, 'club ' || n from generate_series(1, ${COUNT}) n;
+    insert into membership (club_id, author_id) select n, 1 + (n + m) % ${COUNT} from generate_series(1, ${COUNT}) n, generate_series(1, 2) m;
+    insert into coupon (id, code, percent) select n, 'coupon-' || n, n from generate_series(1, ${COUNT}) n;
+    insert into till.desk (id, floor) select n + 40, 1 from generate_series(1, ${COUNT}) n;
+    insert into till.person (id, name, kind, desk_id) select n + 70, 'clerk ' || n, 'clerk', n + 40 from generate_series(1, ${COUNT}) n;
+    insert into till.sales (id, "couponCode", "soldBy__clerk") select n, 'coupon-' || n, n + 70 from generate_series(1, ${COUNT}) n;
+    insert into passport (author_id, number) select n, 'p' || n from generate_series(1, ${COUNT}) n;
+    insert into stamp (id, passport_author_id) select n, n from generate_series(1, ${COUNT}) n;
     insert into job (id, tenant_id) select n, n from generate_series(1, ${COUNT}) n;
   `);
 }

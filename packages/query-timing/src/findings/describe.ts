@@ -142,9 +142,9 @@ function common(
 }
 
 /** `select author by id`: of a table of pairs, what they lead to. */
-function nameOf(facts: ModelFacts, { shape }: Repeats, keys: readonly Placeholder[] | undefined): string {
+function nameOf(facts: ModelFacts, { shape, entity }: Repeats, keys: readonly Placeholder[] | undefined): string {
   const { table, uses, isCount } = facts.shape(shape);
-  const isPivot = facts.entitiesOf(table).some(({ pivot }) => pivot);
+  const isPivot = facts.entitiesOf(table).some(({ pivot, name }) => pivot && name !== entity);
   const subject = (isPivot ? uses[1]?.table : undefined) ?? table ?? '';
   const columns = [...new Set((keys ?? []).map(({ column }) => column).filter(column => column !== undefined))];
   const verb = isCount ? 'count' : shape.kind;
@@ -162,7 +162,7 @@ function becauseOf(facts: ModelFacts, count: number, parent: Parent | undefined)
   // A key that was joined to each row stands for that row.
   const isRoot = column === undefined || column.alias === main?.alias || isJoinedKey(facts, parent);
   const table = isRoot ? facts.shape(shape).table : column.table;
-  const name = facts.entitiesOf(table)[0]?.name ?? table ?? 'row';
+  const name = entityOf(facts, repeats, table) ?? table ?? 'row';
   const isExact = isRoot && !facts.shape(shape).multiplies;
   const rowsOf = !isExact
     ? `for the ${plural(name)}`
@@ -171,6 +171,12 @@ function becauseOf(facts: ModelFacts, count: number, parent: Parent | undefined)
       : `for the ${counted(rows, name)}`;
   const where = site === undefined ? ` that ${method ?? 'a query'} has read` : ` read at ${placeOf(site)}`;
   return `, ${isProved ? '' : 'probably '}${rowsOf}${where}`;
+}
+
+/** The entity that was asked for, if it is of the table; of several in one table they are not the same. */
+function entityOf(facts: ModelFacts, { entity }: Repeats, table: string | undefined): string | undefined {
+  const entities = facts.entitiesOf(table);
+  return (entities.find(({ name }) => name === entity) ?? entities[0])?.name;
 }
 
 /** Of an inverse 1:1, which a row has once. */
@@ -184,7 +190,7 @@ function parentOf(facts: ModelFacts, parent: Parent): FindingParent {
   return {
     shape: shape.id,
     text: shape.text,
-    entity: isJoinedKey(facts, parent) ? entity : (link?.entity ?? entity),
+    entity: isJoinedKey(facts, parent) ? entity : (entityOf(facts, repeats, column?.table) ?? link?.entity ?? entity),
     site,
     proved: isProved,
     column: column && `${column.table}.${column.column}`,

@@ -30,7 +30,9 @@ export function addHit(repeats: Repeats, seen: Seen, course: Course): Group | un
   const whole = wholeOf(seen);
   const { start } = record;
   const same = repeats.hits.find(hit => hit.whole === whole);
-  const isRetry = same !== undefined && course.hasFailedSince(repeats);
+  const isRead = shape.kind === 'select';
+  // What has changed nothing is tried again as well: an update that has lost against another.
+  const isRetry = same !== undefined && (course.hasFailedSince(repeats) || (!isRead && record.rows === 0));
   const hadReason = same === undefined || course.hadReason(repeats, start);
   repeats.lastAt = course.at;
   repeats.lastEnd = start + record.took / 1000;
@@ -38,7 +40,6 @@ export function addHit(repeats: Repeats, seen: Seen, course: Course): Group | un
   if (isRetry) {
     return undefined;
   }
-  const isRead = shape.kind === 'select';
   if (same !== undefined && isRead && shape.loneRead && !hadReason && call?.name !== 'refresh') {
     same.same++;
     same.sameTook += took;

@@ -1,5 +1,5 @@
 import type { EntityModel } from '../model.ts';
-import type { ModelFacts } from './model-facts.ts';
+import { isMadeUp, type ModelTables } from './model-tables.ts';
 import { relationOn } from './relations.ts';
 
 /** How values of one column lead to rows that are found by another. */
@@ -26,7 +26,7 @@ export interface Link {
  * @returns `undefined` if nothing tells that their values mean the same
  */
 export function linkOf(
-  facts: ModelFacts,
+  facts: ModelTables,
   table: string,
   column: string,
   otherTable: string,
@@ -55,17 +55,19 @@ export function linkOf(
 
 /** `book.author_id` and `review.author_id` both refer to an author, who may know its reviews: `author.reviews`. */
 function pathThroughOwner(
-  facts: ModelFacts,
+  facts: ModelTables,
   table: string,
   column: string,
   otherTable: string,
   otherColumn: string,
 ): { entity: string; path: string } | undefined {
-  for (const { name, relations, pivot } of facts.entitiesOf(table)) {
+  for (const entity of facts.entitiesOf(table)) {
+    const { name, relations } = entity;
     for (const { kind, owner, property, target, columns, referenced } of relations) {
       const key = referenced[columns.indexOf(column)];
       const middle = facts.model.byName(target);
-      if (pivot || (kind !== 'm:1' && !(kind === '1:1' && owner)) || key === undefined || middle === undefined) {
+      const isToOne = kind === 'm:1' || (kind === '1:1' && owner);
+      if (isMadeUp(entity) || !isToOne || key === undefined || middle === undefined) {
         continue;
       }
       const next = relationOn(facts, middle.table, key, otherTable, otherColumn);
@@ -78,9 +80,9 @@ function pathThroughOwner(
 }
 
 /** The property of the entity that a column belongs to; of a table of pairs, the many-to-many relation of whoever has it. */
-function relationBack(facts: ModelFacts, table: string, column: string): Link['back'] {
+function relationBack(facts: ModelTables, table: string, column: string): Link['back'] {
   const [entity] = facts.entitiesOf(table);
-  if (entity === undefined || entity.pivot) {
+  if (entity === undefined || isMadeUp(entity)) {
     return pivotBack(facts.model.entities, table, column);
   }
   const relation = entity.relations.find(

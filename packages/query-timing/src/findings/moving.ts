@@ -14,7 +14,7 @@ export interface Moving {
 }
 
 const RANGES: ReadonlySet<string> = new Set(['<', '>', '<=', '>=', 'between']);
-const EQUALITIES: ReadonlySet<string> = new Set(['=', 'in', 'any', '= any']);
+const EQUALITIES: ReadonlySet<string> = new Set(['=', 'in', '= any', 'is not distinct from']);
 
 /** @returns `undefined` if the statement's places do not tell */
 export function movingOf(hits: readonly Hit[], placeholders: readonly Placeholder[] | undefined): Moving | undefined {
@@ -23,9 +23,9 @@ export function movingOf(hits: readonly Hit[], placeholders: readonly Placeholde
     return undefined;
   }
   const moving = placeholders.filter(({ index }) => hits.some(({ values }) => values[index] !== first.values[index]));
-  const ranges = moving.filter(({ operator }) => operator !== undefined && RANGES.has(operator.toLowerCase()));
+  const ranges = moving.filter(({ operator }) => operator !== undefined && RANGES.has(operator));
   const isEquality = ({ place, operator }: Placeholder): boolean =>
-    place === 'where' && operator !== undefined && EQUALITIES.has(operator.toLowerCase());
+    place === 'where' && operator !== undefined && EQUALITIES.has(operator);
   return {
     keys: moving.filter(each => isEquality(each) && each.column !== undefined),
     // `at = ? and id > ?` is the second half of `at > ? or …`: a page begins there as well.

@@ -1,4 +1,5 @@
 import type { ModelFacts } from './model-facts.ts';
+import { isMadeUp } from './model-tables.ts';
 import type { NPlusOne } from './n-plus-one.ts';
 import type { Parent } from './parent-search.ts';
 import { type PopulatePath, populatePath, wayTo } from './populate-path.ts';
@@ -44,21 +45,19 @@ export function readFix(
 }
 
 /** What populates the relation, where the rows were read as entities and are missed as entities. */
-function populateOf(
-  facts: ModelFacts,
-  { repeats, parent }: NPlusOne,
-  all: readonly NPlusOne[],
-  depth = 0,
-): PopulatePath | undefined {
+function populateOf(facts: ModelFacts, item: NPlusOne, all: readonly NPlusOne[], depth = 0): PopulatePath | undefined {
+  const { repeats, parent } = item;
   if (
     parent === undefined ||
     parent.repeats === repeats ||
+    // Whoever populates locks nothing.
+    LOCKS.test(repeats.shape.text) ||
     isByHand(facts, repeats) ||
     facts.shape(repeats.shape).isCount
   ) {
     return undefined;
   }
-  const path = populatePath(facts, parent) ?? lazyPath(facts, repeats, parent);
+  const path = populatePath(facts, parent, item) ?? lazyPath(facts, repeats, parent);
   if (path === undefined || isByHand(facts, path.root)) {
     return path?.root.method === 'qb' ? path : undefined;
   }
@@ -161,5 +160,7 @@ function ownProperty(
       ? undefined
       : (entity?.relations.find(({ columns, owner }) => owner && columns.includes(column))?.property ??
         entity?.properties.get(column));
-  return entity === undefined || entity.pivot || property === undefined ? undefined : { entity: entity.name, property };
+  return entity === undefined || isMadeUp(entity) || property === undefined
+    ? undefined
+    : { entity: entity.name, property };
 }

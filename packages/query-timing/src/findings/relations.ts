@@ -1,25 +1,31 @@
 import type { RelationModel } from '../model.ts';
-import type { ModelFacts } from './model-facts.ts';
+import { isMadeUp, type ModelTables } from './model-tables.ts';
 
-/** The relation of an entity of the first table that two columns are joined by; the second table may be its table of pairs. */
+/**
+ * The relation of an entity of the first table that two columns are joined by.
+ *
+ * @param throughPairs whether the second table may be the relation's table of pairs
+ */
 export function relationOn(
-  facts: ModelFacts,
+  facts: ModelTables,
   table: string,
   column: string,
   otherTable: string,
   otherColumn: string,
+  throughPairs = true,
 ): RelationModel | undefined {
-  for (const { relations, primaryKey, pivot } of facts.entitiesOf(table)) {
-    if (pivot) {
+  for (const entity of facts.entitiesOf(table)) {
+    if (isMadeUp(entity)) {
       continue;
     }
+    const { relations, primaryKey } = entity;
     for (const relation of relations) {
       const { kind, owner, columns, referenced, pivotTable } = relation;
       const target = facts.model.byName(relation.target)?.table;
       const keys = referenced.length > 0 ? referenced : primaryKey;
       const isIt =
         kind === 'm:n'
-          ? pivotTable === otherTable && columns.includes(otherColumn)
+          ? throughPairs && pivotTable === otherTable && columns.includes(otherColumn)
           : kind === 'm:1' || owner
             ? target === otherTable && pairs(columns, column, referenced, otherColumn)
             : target === otherTable && pairs(keys, column, columns, otherColumn);

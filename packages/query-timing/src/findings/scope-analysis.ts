@@ -1,7 +1,6 @@
 import type { Finding } from '../finding.ts';
 import type { Model } from '../model.ts';
 import type { QueryRecord } from '../query-record.ts';
-import { placeholders } from '../sql/placeholders.ts';
 import type { Scan } from '../sql/scan.ts';
 import { CallsSeen } from './calls-seen.ts';
 import { Course } from './course.ts';
@@ -231,7 +230,7 @@ export class ScopeAnalysis {
     if (repeats.count > 0) {
       this.#hasRepeats = true;
       if (repeats.placeholders === undefined && !shape.hasList) {
-        repeats.placeholders = placeholders(seen.sql);
+        repeats.placeholders = this.#view.facts.shape(shape).placeholders(seen.sql);
       }
     }
     const group = addHit(repeats, seen, this.#course);

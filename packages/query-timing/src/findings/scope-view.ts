@@ -40,9 +40,5 @@ const RAW: ReadonlySet<string> = new Set(['execute', 'kysely', 'qb']);
 
 /** Whether it was written by hand. What reads a table of pairs alone is MikroORM's loading of a collection. */
 export function isByHand(facts: ModelFacts, { method, shape }: Repeats): boolean {
-  return (
-    method !== undefined &&
-    RAW.has(method) &&
-    !(method !== 'kysely' && facts.entitiesOf(facts.shape(shape).table).some(({ pivot }) => pivot))
-  );
+  return method !== undefined && RAW.has(method) && !(method !== 'kysely' && facts.isPivot(facts.shape(shape).table));
 }

@@ -1,5 +1,6 @@
+import { type Placeholder, placeholders } from '../sql/placeholders.ts';
 import type { Scan } from '../sql/scan.ts';
-import type { ModelFacts } from './model-facts.ts';
+import type { ModelTables } from './model-tables.ts';
 import { relationOn } from './relations.ts';
 import { tablesOf, type TableUse } from './statement-tables.ts';
 
@@ -24,11 +25,12 @@ export interface KeyColumn {
 /** What is known of a shape beyond its text. */
 export class ShapeFacts {
   readonly uses: readonly TableUse[];
-  readonly #facts: ModelFacts;
+  readonly #facts: ModelTables;
   readonly #scan: Scan;
   #columns: readonly KeyColumn[] | undefined = undefined;
+  #placeholders: readonly Placeholder[] | undefined = undefined;
 
-  constructor(scan: Scan, facts: ModelFacts) {
+  constructor(scan: Scan, facts: ModelTables) {
     this.#scan = scan;
     this.#facts = facts;
     this.uses = tablesOf(scan.text);
@@ -47,6 +49,12 @@ export class ShapeFacts {
   /** Whether one row of its table may come several times, for each of those that are joined to it. */
   get multiplies(): boolean {
     return this.uses.some(use => use !== this.uses[0] && this.#relation(use)?.isMany !== false);
+  }
+
+  /** Where its values stand. @param sql a text of it, one that has no list of several */
+  placeholders(sql: string): readonly Placeholder[] {
+    this.#placeholders ??= placeholders(sql);
+    return this.#placeholders;
   }
 
   /** Which columns of its rows are keys: worked out from the first row that is seen. */
@@ -84,10 +92,10 @@ export class ShapeFacts {
     if (before === undefined) {
       return undefined;
     }
-    if (this.#facts.entitiesOf(table).some(({ pivot }) => pivot)) {
+    if (this.#facts.isPivot(table)) {
       return { property: '', from, isMany: true };
     }
-    if (this.#facts.entitiesOf(before.table).some(({ pivot }) => pivot)) {
+    if (this.#facts.isPivot(before.table)) {
       if (before.on === undefined) {
         // MikroORM reads a many-to-many relation from its pairs: whose relation that is, its caller knows.
         return { property: '', from, isMany: false };
