@@ -52,7 +52,10 @@ class Tracing {
     this.#provider = new TracerProvider({
       spanProcessors: [
         new BatchSpanProcessor({
-          exporter: { export: (_spans, done) => done({ code: 0 }), shutdown: () => Promise.resolve() },
+          exporter: {
+            export: (_spans: unknown, done: (result: { code: number }) => void) => done({ code: 0 }),
+            shutdown: () => Promise.resolve(),
+          },
         } as never),
       ],
     });

@@ -17,8 +17,8 @@ const told = (sql: string): string[] =>
 type Case = readonly [sql: string, ...told: string[]];
 
 function cases(name: string, list: readonly Case[]): void {
-  describe(name, () => {
-    test.for(list)('%s', ([sql, ...expected]) => {
+  describe(`${name}`, () => {
+    test.for(list.map(([sql, ...expected]) => ({ sql, expected })))('$sql', ({ sql, expected }) => {
       expect(told(sql)).toEqual(expected);
     });
   });
@@ -185,12 +185,13 @@ cases('what is written', [
     '7 book.id in where',
   ],
   [
-    'merge into a using b on a.x = ? when matched and b.y = ? then update set z = ? when not matched then insert (v, w) values (?, ?)',
+    'merge into a using b on a.x = ? when matched and b.y = ? then update set z = ? when not matched and b.u = ? then insert (v, w) values (?, ?)',
     '0 a.x = where',
     '1 b.y = where',
     '2 a.z = set',
-    '3 a.v - values',
-    '4 a.w - values',
+    '3 b.u = where',
+    '4 a.v - values',
+    '5 a.w - values',
   ],
   [
     'with i as (insert into a (x) values (?) returning *) update b set y = ? where z = ?',
@@ -239,6 +240,8 @@ cases('which table', [
   ['delete from a using b t where t.x = ? and a.y = ?', '0 b.x = where', '1 a.y = where'],
   ['select * from (values (?, ?)) v (x) where v.x = ?', '0 -.- - values', '1 -.- - values', '2 -.x = where'],
   ['select * from a t, b t where t.x = ?', '0 -.x = where'],
+  ['select * from a, (select 1) t where x = ?', '0 -.x = where'],
+  ['select * from a where extract(year from b) = 1 and x = ?', '0 a.x = where'],
   ['select * from a where x = ?; select * from b where y = ?', '0 a.x = where', '1 b.y = where'],
   ['select * from ?? as t where t.?? = ?', '2 -.- - where'],
 ]);
@@ -265,6 +268,8 @@ cases('nothing is told where something else is compared', [
     '3 -.- - where',
   ],
   ['select * from a where case x when ? then 1 else y end = ?', '0 -.- - where', '1 -.- - where'],
+  ['select * from a where (x, y) in (?) and x = (?, 1)', '0 -.- - where', '1 -.- - where'],
+  ['select * from a where ((x, y), z) = (?, ?)', '0 -.- - where', '1 -.- - where'],
   ['select ?, ? as x, f(?)', '0 -.- - other', '1 -.- - other', '2 -.- - other'],
   ['select extract(year from x) = ? from a', '0 -.- - other'],
 ]);

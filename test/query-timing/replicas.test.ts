@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openReplicated, type Replicated } from '../replica-resolver/fixtures/open-replicated.ts';
-import { Book, entities, kyselyOf, Library, sorted, Tag, type Timed } from './fixtures/library.ts';
+import { Book, kyselyOf, Library, sorted, Tag, type Timed } from './fixtures/library.ts';
 
 /* A primary and two real replicas, as MikroORM uses them; with replicaResolver() see neighbours.test.ts. */
 
