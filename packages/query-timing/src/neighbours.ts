@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { boundedName } from './bounded-name.ts';
 import { isObject } from './checks.ts';
 import type { Context } from './context.ts';
+import type { OpenQuery } from './open-query.ts';
 import type { BatchReport, CacheReport } from './timing-report.ts';
 
 const CHANNELS = ['mikrokit:batch', 'mikrokit:cache', 'mikrokit:route'] as const;
@@ -12,6 +13,7 @@ const LONGEST_NAME = 1_000;
 interface BatchEvent {
   readonly entity: string;
   readonly keys: number;
+  readonly rows?: number;
   readonly took: number;
 }
 
@@ -39,14 +41,17 @@ interface EntityCounts {
  */
 export class Neighbours {
   readonly #context: () => Context | undefined;
+  readonly #last: () => OpenQuery | undefined;
   readonly #listeners: Record<(typeof CHANNELS)[number], (event: unknown) => void>;
   #cache = newCache();
   #batches = newBatches();
   #hasCache = false;
   #hasBatches = false;
 
-  constructor(context: () => Context | undefined) {
+  /** @param last the query that was over last */
+  constructor(context: () => Context | undefined, last: () => OpenQuery | undefined) {
     this.#context = context;
+    this.#last = last;
     this.#listeners = {
       'mikrokit:batch': event => isBatch(event) && this.#batch(event),
       'mikrokit:cache': event => isCache(event) && this.#cached(event),
@@ -80,7 +85,7 @@ export class Neighbours {
   }
 
   /** It comes right after the rows of the batch were made entities of. */
-  #batch({ entity, keys }: BatchEvent): void {
+  #batch({ entity, keys, rows }: BatchEvent): void {
     this.#hasBatches = true;
     this.#batches.batches++;
     this.#batches.calls += keys;
@@ -91,12 +96,8 @@ export class Neighbours {
     } else if (this.#batches.entities.size < MOST_NAMES) {
       this.#batches.entities.set(entity, { batches: 1, calls: keys });
     }
-    const last = this.#context()?.scope?.last;
-    if (
-      last !== undefined &&
-      last.batch === undefined &&
-      (last.entity === undefined || last.entity === entity || keys > 1)
-    ) {
+    const last = this.#context()?.scope?.last ?? this.#last();
+    if (last !== undefined && last.batch === undefined && (last.entity === entity || last.rows === rows)) {
       last.batch = keys;
     }
   }

@@ -117,7 +117,10 @@ class Timing implements QueryTiming {
       fork => fork === this.#seam?.globalFork,
     );
     this.#recorder = new Recorder(this.#host());
-    this.#neighbours = new Neighbours(() => this.#recorder.context);
+    this.#neighbours = new Neighbours(
+      () => this.#recorder.context,
+      () => this.#recorder.last,
+    );
   }
 
   register(orm: MikroORM): void {

@@ -59,6 +59,8 @@ export class Recorder implements QueryEnds {
   readonly #host: RecorderHost;
   readonly #storage = new AsyncLocalStorage<Context>();
   readonly #channel = tracingChannel<unknown, OpenQuery>('mikrokit:query');
+  /** The query that was over last, of whichever scope. */
+  last: OpenQuery | undefined = undefined;
   #nextQuery = 1;
   #nextOperation = 1;
   #nextTransaction = 1;
@@ -156,7 +158,11 @@ export class Recorder implements QueryEnds {
       context!.query = query;
     } else {
       query = this.#open(this.#host.shapes.of(sql), context);
-      query.operation ??= query.shape.kind === 'transaction' ? undefined : 'kysely';
+      if (query.shape.kind !== 'transaction' && query.operation !== 'stream') {
+        // Not what was called, though it is asked there: by a hook, or by another extension.
+        query.operation = 'kysely';
+        query.entity = query.shape.entity;
+      }
     }
     const now = performance.now();
     if (lease.isFresh) {
@@ -251,6 +257,7 @@ export class Recorder implements QueryEnds {
 
   /** Implements {@link QueryEnds}. */
   ended(query: OpenQuery): void {
+    this.last = query;
     const scope = query.owner ?? this.#place(query);
     const { answer } = query;
     if (answer !== undefined) {
