@@ -52,7 +52,7 @@ describe('stays as it is', () => {
 describe('goes', () => {
   test.for([
     ["select 1 -- it's 5\n+ /* 'a' /* nested */ */ x", 'select ? + x'],
-    ['a/* 1 */b', 'a b'],
+    ['a/* 1 */b\n\tc', 'a b\n\tc'],
     ['x /* 5', 'x '],
     ["x = 'secret", 'x = ?'],
     ["x = E'secret\\'", 'x = ?'],

@@ -143,6 +143,12 @@ cases('what is written', [
     '2 -.- - other',
     '3 -.b = where',
   ],
+  ['insert into book (title, x) values (1, (?))', '0 -.- - values'],
+  [
+    'insert into book (id) select x from a where y = ? on conflict (id) do update set n = 1 where book.z = ?',
+    '0 a.y = where',
+    '1 book.z = where',
+  ],
   ['insert into book (title) select ? from a where x = ? on conflict do nothing', '0 -.- - other', '1 a.x = where'],
   [
     'insert into "book" ("id", "n") values (?, ?) on conflict ("id") do update set "n" = ?, "m" = "book"."m" + ? where "book"."x" = ? and excluded."y" > ?',

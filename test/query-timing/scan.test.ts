@@ -38,7 +38,7 @@ describe('values become ?', () => {
     ['select 1, 1.5, .5, 5., 1e5, 1.5e-3, 2E+10, 0x1F, 0o17, 0b01, 1_000', 'select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?'],
     ['select col2, a1.b2, "c3", _4', 'select col2, a1.b2, "c3", _4'],
     ['select 0x1e-5, 1e-x', 'select ?-?, ?-x'],
-    ['select a[1], a[1:2], a[x:y]', 'select a[?], a[?:?], a[x:y]'],
+    ['select a[1], a[1:2], a[x:y], a[:x]', 'select a[?], a[?:?], a[x:y], a[:x]'],
     ['select 550e8400-e29b', 'select ?-e29b'],
     // with a sign
     ['select -1, - 2, (-3), x - 4, x -5, x-6, (x)-7', 'select ?, ?, (?), x - ?, x -?, x-?, (x)-?'],
@@ -60,6 +60,10 @@ describe('values become ?', () => {
     ],
     ['update a set x = null, y = default, z = true', 'update a set x = ?, y = default, z = ?'],
     ['select a.null, x as true', 'select a.null, x as true'],
+    [
+      'alter table a add x int default 1 references b on delete set null',
+      'alter table a add x int default ? references b on delete set null',
+    ],
     // types
     [
       "select x::numeric(10, 2), '1'::text, date '2020-01-01', interval '1 day'",
@@ -94,6 +98,7 @@ describe('lists become one value', () => {
     ],
     ['select * from (values (1, 2), (3, 4)) v, b', 'select * from (values (?)) v, b'],
     ['values (1), (2) order by 1', 'values (?) order by ?'],
+    ['values (1, (values (2), (3))), (4, 5)', 'values (?, (values (?)))'],
     ['insert into a values (1), (lower(?)', 'insert into a values (?)'],
   ])('%s', ([sql, expected]) => {
     expect(text(sql!)).toBe(expected);
@@ -102,6 +107,7 @@ describe('lists become one value', () => {
   test.for([
     'select f(?, ?), "F"(?, ?)',
     'select * from a where x in (?, y)',
+    'select * from a where x in (?, -?)',
     'select * from a where x in (?, lower(?))',
     'select * from a where x in (select ?)',
     'insert into a (x, y) select ?, ?',
@@ -159,6 +165,7 @@ describe('one shape', () => {
     ],
     ['select count(*) from a', 'select count ( * ) from a'],
     ['select a <-b', 'select a < - b'],
+    ["select ?||'a'", "select ? || 'b'", "select $1||'c'"],
     ['savepoint trx1', 'savepoint trx2', 'SAVEPOINT "x"'],
     ['insert into a values (?, ?)', 'insert into a values (?, ?), (?, default), (1, f(2))'],
     [
@@ -417,6 +424,7 @@ describe('tables', () => {
       'update book c select d',
     ],
     ['delete from a using b, c where x = 1', 'a b c', 'delete a b c'],
+    ['delete from a using b join c using (id, x)', 'a b c', 'delete a b c'],
     [
       'merge into a using b on a.x = b.y when matched then update set z = 1 when not matched then insert (w) values (1)',
       'a b',

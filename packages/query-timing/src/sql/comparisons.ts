@@ -232,6 +232,7 @@ export class ComparisonReader {
     const columns: ColumnName[] = [];
     for (let at = open + 1; at <= close; at++) {
       const sign = this.#sign(at);
+      // Also what keeps rows within rows from being read again and again.
       if (sign === '(') {
         return undefined;
       }

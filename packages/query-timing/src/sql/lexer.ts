@@ -242,10 +242,7 @@ export function wordEnd(sql: string, from: number): number {
   return at;
 }
 
-/**
- * Behind a number; what stands at its end without a space belongs to it, as nothing else can.
- * `1..2` are two numbers.
- */
+/** Behind a number; what stands at its end without a space belongs to it, as nothing else can. */
 function numberEnd(sql: string, from: number): number {
   let at = wordEnd(sql, from);
   // `0x1e` has no exponent.
@@ -254,7 +251,7 @@ function numberEnd(sql: string, from: number): number {
     const code = codeAt(sql, at);
     const exponent =
       decimal && isPlusOrMinus(code) && (codeAt(sql, at - 1) | 32) === LETTER_E && isDigit(codeAt(sql, at + 1));
-    if (!exponent && (code !== DOT || codeAt(sql, at + 1) === DOT)) {
+    if (!exponent && code !== DOT) {
       return at;
     }
     at = wordEnd(sql, at + 1);

@@ -40,7 +40,7 @@ export function mask(text: string): string {
         lexer.at++;
       }
     } else if (lexer.skipValue()) {
-      if (code !== c.QUESTION && !isParameter(text, at, lexer.at)) {
+      if (!isParameter(text, at, lexer.at)) {
         replace(at, '?');
       }
     } else if (code === c.DOUBLE_QUOTE) {

@@ -96,7 +96,7 @@ function setColumn(tokens: readonly Token[], at: number, clause: Clause): string
   const before = signAt(tokens, at - 1);
   const isDirect = before === '=' && isSetColumn(tokens, at - 2);
   const isResult = clause.cases > 0 && (before === 'then' || before === 'else');
-  return clause.isOwnPlace && (isDirect || isResult) ? clause.setColumn : undefined;
+  return isDirect || isResult ? clause.setColumn : undefined;
 }
 
 /** `set ("a", "b") = (?, ?)` */

@@ -23,7 +23,7 @@ export class StatementText {
   space(end: number, next: number): void {
     this.#copy(end);
     this.#from = next;
-    this.#spaced = this.#done !== '';
+    this.#spaced = true;
   }
 
   /** A piece for which another one is written. */
