@@ -22,7 +22,10 @@ export function operationOf(record: QueryRecord): OperationNames {
   return { operation: space < 0 ? summary : summary.slice(0, space), collection: tables[0] };
 }
 
-/** A flush and a query builder write for many entities, and do not tell for which. */
+/** A flush and a query builder write for many entities, and do not tell for which. SQL of the user's has an entity by its table. */
 function isOfMikroOrm({ entity, operation, shape }: QueryRecord): boolean {
+  if (operation === 'execute' || operation === 'kysely') {
+    return false;
+  }
   return entity !== undefined || operation === 'flush' || operation === 'qb' || shape.kind === 'transaction';
 }
