@@ -26,7 +26,7 @@ async function located(
   [, call]: Caller,
   options: QueryTimingOptions = { callSites: { sample: 1 } },
 ): Promise<readonly QueryRecord[]> {
-  const { orm, timing } = await library.timed({ slow: 60_000, nPlusOne: false, ...options });
+  const { orm, timing } = await library.timed({ nPlusOne: false, ...options });
   const em = orm.em.fork() as EntityManager;
   await timing.run('call', async () => {
     await call(em);

@@ -264,6 +264,23 @@ describe('outside of run()', () => {
     expect(scopes()).toEqual([['fork', `fork ${em.id}`, ['select book', 'select author', 'select tag']]]);
   });
 
+  test('a transaction, which has a fork of its own, is of the one around it, with all that is in it', async () => {
+    const em = fork();
+    await em.count(Author);
+    await em.transactional(async outer => {
+      await outer.count(Tag);
+      await outer.transactional(inner => inner.execute('select * from book'));
+    });
+    await timed.timing.settled();
+    expect(scopes()).toEqual([
+      [
+        'fork',
+        `fork ${em.id}`,
+        ['select author', 'begin', 'select tag', 'savepoint', 'select book', 'release', 'commit'],
+      ],
+    ]);
+  });
+
   test('raw SQL, Kysely and what has no fork is of the process', async () => {
     await fork().execute('select 1');
     await kyselyOf(fork()).selectFrom('tag').selectAll().execute();
@@ -377,12 +394,12 @@ describe('tags', () => {
 describe('whenQueryingForLongerThan()', () => {
   test('is told of each scope once, as soon as its queries have taken so long together', async () => {
     const told: string[] = [];
-    const stop = timed.timing.whenQueryingForLongerThan(350, ({ name, queries, open }) => {
+    const stop = timed.timing.whenQueryingForLongerThan(1_000, ({ name, queries, open }) => {
       told.push(`${name}: ${queries} queries, ${open ? 'open' : 'over'}`);
     });
     const naps = async (count: number): Promise<void> => {
       for (let each = 0; each < count; each++) {
-        await fork().execute('select pg_sleep(0.2)');
+        await fork().execute('select pg_sleep(0.6)');
       }
     };
     await timed.timing.run('short', () => naps(1));

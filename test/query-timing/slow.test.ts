@@ -24,7 +24,7 @@ describe('a query that takes longer than the limit', () => {
       id: expect.stringMatching(/^[0-9a-f]{16}$/),
       kind: 'slow',
       severity: 'warning',
-      title: expect.stringMatching(/^Slow: select took 3\d\d ms \(limit 200 ms\)$/),
+      title: expect.stringMatching(/^Slow: select took \d{3,} ms \(limit 200 ms\)$/),
       subject: 'select pg_sleep(?)',
       shape: timed.records[0]!.shape.id,
       count: 1,
@@ -32,7 +32,7 @@ describe('a query that takes longer than the limit', () => {
       site: expect.objectContaining({ file: expect.stringContaining('slow.test.ts') }),
       parent: undefined,
       fix: undefined,
-      evidence: [expect.stringMatching(/^waited [\d.]+ ms for a connection, 3\d\d ms in the database/), '1 rows'],
+      evidence: [expect.stringMatching(/^waited [\d.]+ ms for a connection, \d{3,} ms in the database/), '1 rows'],
       scope: 'nap',
       occurrences: 1,
       firstSeen: expect.any(Number),
@@ -50,7 +50,7 @@ describe('a query that takes longer than the limit', () => {
       await napping(timed.orm.em.fork() as EntityManager, seconds);
     }
     const [finding] = slowOf(timed);
-    expect(finding).toMatchObject({ occurrences: 3, title: expect.stringMatching(/took 4\d\d ms/) });
+    expect(finding).toMatchObject({ occurrences: 3, title: expect.stringMatching(/took [4-9]\d\d ms/) });
     expect(finding!.lastSeen).toBeGreaterThan(finding!.firstSeen);
   });
 
@@ -82,10 +82,15 @@ describe('a query that takes longer than the limit', () => {
 
 describe('limits', () => {
   test('one query that takes 200 ms is slow by default, one that takes 1 ms is not', async () => {
-    const timed = await library.timed();
-    await timed.orm.em.fork().count(Tag);
+    const timed = await library.timed({ slow: undefined });
+    for (let each = 0; each < 5; each++) {
+      await timed.orm.em.fork().count(Tag);
+    }
     await napping(timed.orm.em.fork() as EntityManager, 0.2);
-    expect(slowOf(timed).map(({ subject }) => subject)).toEqual(['select pg_sleep(?)']);
+    const slow = new Map(slowOf(timed).map(({ subject, occurrences }) => [subject, occurrences]));
+    expect(slow.get('select pg_sleep(?)')).toBe(1);
+    // On a busy machine one or another may be slow, but not all.
+    expect(slow.get('select count(*) as "count" from "tag" as "t0"') ?? 0).toBeLessThan(5);
   });
 
   test.each<[string, unknown]>([

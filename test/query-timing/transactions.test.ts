@@ -14,9 +14,7 @@ beforeAll(async () => {
   library = await Library.open();
 });
 
-/** On a busy machine any query may be slow: that is not looked at here. */
-const open = (options: QueryTimingOptions, orm?: Partial<OrmOptions>): Promise<Timed> =>
-  library.timed({ slow: 60_000, ...options }, orm);
+const open = (options: QueryTimingOptions, orm?: Partial<OrmOptions>): Promise<Timed> => library.timed(options, orm);
 
 const kinds = ({ timing }: Timed): string[] => timing.report().findings.map(({ kind }) => kind);
 const only = ({ timing }: Timed): CountedFinding => {

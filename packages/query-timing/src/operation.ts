@@ -6,6 +6,8 @@ export class Operation {
   readonly name: string;
   readonly entity: string | undefined;
   readonly fork: number;
+  /** The fork of the outermost call: a transaction has one of its own, and is part of what is done in that around it. */
+  readonly outerFork: number;
   /**
    * The call that made this one: `find` of the `find` that populates its relations, `transactional` of what is in it. Until it is
    * over: a worker that begins its next round in the last one would make a chain without end.
@@ -28,6 +30,7 @@ export class Operation {
       open = open.parent;
     }
     this.parent = open;
+    this.outerFork = open?.outerFork ?? fork;
     // Whoever populates has made its entities.
     open?.hydrated();
   }

@@ -290,7 +290,10 @@ export class Recorder implements QueryEnds {
   #place(query: OpenQuery): OpenScope {
     const opened = query.context?.scope;
     // A timer that was set in a request goes on after it.
-    const scope = opened === undefined || opened.isOver ? this.#host.scopes.of(query.fork, query.begunAt) : opened;
+    const scope =
+      opened === undefined || opened.isOver
+        ? this.#host.scopes.of(query.context?.operation?.outerFork ?? query.fork, query.begunAt)
+        : opened;
     query.owner = scope;
     query.scope = scope.id;
     return scope;
