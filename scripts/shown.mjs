@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { root } from './paths.mjs';
 
 /** Longer than any stage takes: a stage that hangs is a failure of this run, not the end of it. */
-const limitMs = 25 * 60_000;
+const limitMs = 35 * 60_000;
 
 /**
  * Runs a program without input, shows what it prints as it prints it, and gives it back with the exit code.
