@@ -73,7 +73,7 @@ test(
 
 test('of an EntityManager with a fork for each call, as requests have', async () => {
   const timed = await open();
-  const grown = await growth(LONG ? 200_000 : 6_000, async index => {
+  const grown = await growth(LONG ? 200_000 : 1_500, async index => {
     const em = timed.orm.em.fork();
     await em.findOne(Book, 1 + (index % 12));
     await em.count(Tag);
@@ -85,16 +85,31 @@ test('of an EntityManager with a fork for each call, as requests have', async ()
 describe('what is long', () => {
   const MB = 'x'.repeat(1_000_000);
 
-  test.each<[string, Parameters<Library['timed']>[0], (timed: Timed, index: number) => Promise<unknown>]>([
-    ['parameters', { parameters: 'full' }, ({ orm }, index) => orm.em.fork().execute('select length(?)', [MB + index])],
-    ['literals', {}, ({ orm }, index) => orm.em.fork().execute(`select length('${MB}${index}')`)],
+  /** So often that what was kept of them would be seen. */
+  type Case = [
+    string,
+    count: number,
+    Parameters<Library['timed']>[0],
+    (timed: Timed, index: number) => Promise<unknown>,
+  ];
+
+  test.each<Case>([
     [
-      'texts',
+      'parameters of 1 MB',
+      30,
+      { parameters: 'full' },
+      ({ orm }, index) => orm.em.fork().execute('select length(?)', [MB + index]),
+    ],
+    ['literals of 1 MB', 30, {}, ({ orm }, index) => orm.em.fork().execute(`select length('${MB}${index}')`)],
+    [
+      'texts of 15 kB',
+      1_200,
       {},
       ({ orm }, index) => orm.em.fork().execute(`select 1 as ${word(index)} /* ${MB.slice(0, 15_000 + index)} */`),
     ],
     [
-      'texts with names of their own',
+      'texts of 5 kB without a value',
+      1_200,
       {},
       ({ orm }, index) =>
         orm.em
@@ -103,9 +118,15 @@ describe('what is long', () => {
             `select ${Array.from({ length: 300 }, (_, column) => `1 as ${word(index)}${word(column)}`).join(', ')}`,
           ),
     ],
-    ['names of scopes', {}, ({ orm, timing }, index) => timing.run(MB + index, () => orm.em.fork().count(Tag))],
     [
-      'names of scopes, renamed',
+      'names of scopes of 1 MB',
+      30,
+      {},
+      ({ orm, timing }, index) => timing.run(MB + index, () => orm.em.fork().count(Tag)),
+    ],
+    [
+      'names of 1 MB that scopes are given later',
+      30,
       {},
       ({ orm, timing }, index) =>
         timing.run('x', async () => {
@@ -114,15 +135,22 @@ describe('what is long', () => {
         }),
     ],
     [
-      'tags of scopes',
+      'tags of scopes of 1 MB',
+      30,
       { comments: 'full' },
       ({ orm, timing }, index) =>
         timing.run({ name: 'x', tags: { route: MB + index, [MB + index]: 'x' } }, () => orm.em.fork().count(Tag)),
     ],
-    ['labels', {}, ({ orm }, index) => orm.em.fork().find(Tag, {}, { logging: { label: MB + index } })],
-    ['rows', {}, ({ orm }) => orm.em.fork().execute(`select repeat('x', 200000) as long from generate_series(1, 3)`)],
+    ['labels of 1 MB', 30, {}, ({ orm }, index) => orm.em.fork().find(Tag, {}, { logging: { label: MB + index } })],
     [
-      'errors',
+      'rows of 600 kB',
+      30,
+      {},
+      ({ orm }) => orm.em.fork().execute(`select repeat('x', 200000) as long from generate_series(1, 3)`),
+    ],
+    [
+      'errors of 1 MB',
+      30,
       {},
       ({ orm }, index) =>
         orm.em
@@ -130,9 +158,9 @@ describe('what is long', () => {
           .execute(`select '${MB}${index}'::int`)
           .catch(() => undefined),
     ],
-  ])('%s of 1 MB are not kept', async (_, options, call) => {
+  ])('%s are not kept', async (_, count, options, call) => {
     const timed = await open(options);
-    const grown = await growth(120, index => call(timed, index));
+    const grown = await growth(count, index => call(timed, index));
     expect(grown).toBeLessThan(MOST);
     expect(timed.timing.report().own.failures).toBe(0);
   });
