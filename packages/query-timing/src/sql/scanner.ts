@@ -5,8 +5,13 @@ import { StatementId } from './statement-id.ts';
 import { StatementText } from './statement-text.ts';
 import { TableReader } from './tables.ts';
 import { readValueList } from './value-list.ts';
-import { PRIME_A, PRIME_B, SEED_A, SEED_B } from './word-hash.ts';
+import * as hash from './word-hash.ts';
 import * as is from './words.ts';
+
+/* Constants of other modules are looked up whenever they are used: the hot loop has its own. */
+const { COMMA, DOT, DOUBLE_QUOTE, LETTER, SPACE } = c;
+const { OPERAND, PLAIN_NAME, POINT, SEPARATED } = is;
+const { PRIME_A, PRIME_B, SEED_A, SEED_B } = hash;
 
 /** What is nowhere. */
 const NOWHERE = -1;
@@ -20,9 +25,9 @@ const NESTED_LIST_SUM = 4;
 const ARRAY_SUM = 5;
 const NESTED_ARRAY_SUM = 6;
 
-const SPACE = 32;
-const QUOTED_SEED_A = SEED_A ^ c.DOUBLE_QUOTE;
-const QUOTED_SEED_B = SEED_B ^ c.DOUBLE_QUOTE;
+const BLANK = 32;
+const QUOTED_SEED_A = SEED_A ^ DOUBLE_QUOTE;
+const QUOTED_SEED_B = SEED_B ^ DOUBLE_QUOTE;
 
 /** Of an operation that is not known. */
 const LONGEST_OPERATION = 32;
@@ -95,33 +100,33 @@ export class Scanner {
     while (at < sql.length) {
       const code = sql.charCodeAt(at);
       const kind = c.classOf(code);
-      if (kind === c.SPACE && code === SPACE && at === last) {
+      if (code === BLANK && at === last) {
         at++;
-      } else if (code === c.DOUBLE_QUOTE) {
+      } else if (code === DOUBLE_QUOTE) {
         // A name in quotes is another one than the same without them, which may be a keyword.
         let a = QUOTED_SEED_A;
         let b = QUOTED_SEED_B;
         let end = at + 1;
         for (; end < sql.length; end++) {
           const inner = sql.charCodeAt(end);
-          if (inner === c.DOUBLE_QUOTE) {
+          if (inner === DOUBLE_QUOTE) {
             break;
           }
           a = Math.imul(a ^ inner, PRIME_A);
           b = Math.imul(b ^ inner, PRIME_B);
         }
         end++;
-        if (end > sql.length || this.#attentive || c.codeAt(sql, end) === c.DOUBLE_QUOTE) {
+        if (end > sql.length || this.#attentive || c.codeAt(sql, end) === DOUBLE_QUOTE) {
           end = this.#rareName(at, at + 1);
         } else {
           if (tables.expecting) {
             tables.name(at, end, true);
           }
           this.#id.add(a, b);
-          this.#before = is.PLAIN_NAME;
+          this.#before = PLAIN_NAME;
         }
         last = at = end;
-      } else if (kind === c.LETTER) {
+      } else if (kind === LETTER) {
         let a = SEED_A;
         let b = SEED_B;
         let end = at;
@@ -133,11 +138,11 @@ export class Scanner {
           a = Math.imul(a ^ lower, PRIME_A);
           b = Math.imul(b ^ lower, PRIME_B);
         } while (++end < sql.length);
-        const word = this.#before === is.POINT ? is.PLAIN_NAME : is.wordNumber(a, b);
+        const word = this.#before === POINT ? PLAIN_NAME : is.wordNumber(a, b);
         if (end === at + 1 && isPrefix(sql, at, code)) {
           end = this.#prefixed(at);
         } else if (
-          (this.#attentive || tables.expecting || is.flagsOf(word) > is.OPERAND) &&
+          (this.#attentive || tables.expecting || is.flagsOf(word) > OPERAND) &&
           this.#isValue(word, at, end)
         ) {
           this.#value(at, end, is.VALUE);
@@ -146,12 +151,12 @@ export class Scanner {
           this.#before = word;
         }
         last = at = end;
-      } else if (code === c.DOT && this.#before === is.PLAIN_NAME) {
-        last = at = this.#keep(at, code, is.POINT);
-      } else if (code === c.COMMA) {
+      } else if (code === DOT && this.#before === PLAIN_NAME) {
+        last = at = this.#keep(at, code, POINT);
+      } else if (code === COMMA) {
         tables.comma();
-        last = at = this.#keep(at, code, is.SEPARATED);
-      } else if (kind === c.SPACE || isComment(sql, at, code)) {
+        last = at = this.#keep(at, code, SEPARATED);
+      } else if (kind === SPACE || isComment(sql, at, code)) {
         lexer.at = last;
         lexer.skipBlank();
         ({ at } = lexer);
@@ -168,8 +173,8 @@ export class Scanner {
     const lexer = this.#lexer;
     lexer.at = at;
     switch (code) {
-      case c.DOT:
-        return lexer.skipValue() ? this.#value(at, lexer.at, is.VALUE) : this.#keep(at, code, is.POINT);
+      case DOT:
+        return lexer.skipValue() ? this.#value(at, lexer.at, is.VALUE) : this.#keep(at, code, POINT);
       case c.OPEN:
         return this.#open(at);
       case c.CLOSE:
@@ -228,10 +233,10 @@ export class Scanner {
       b = Math.imul(b ^ sql.charCodeAt(place), PRIME_B);
     }
     if (this.#tables.expecting) {
-      this.#tables.name(from - 1, end, true);
+      this.#tables.name(from - 1, end, true, true);
     }
     this.#id.add(a, b);
-    this.#before = is.PLAIN_NAME;
+    this.#before = PLAIN_NAME;
     return end;
   }
 
@@ -337,7 +342,7 @@ export class Scanner {
     for (let row = end; ; row = lexer.at) {
       lexer.at = row;
       lexer.skipBlank();
-      const follows = c.codeAt(this.#sql, lexer.at) === c.COMMA;
+      const follows = c.codeAt(this.#sql, lexer.at) === COMMA;
       lexer.at++;
       lexer.skipBlank();
       if (!follows || c.codeAt(this.#sql, lexer.at) !== c.OPEN) {
@@ -347,7 +352,7 @@ export class Scanner {
       this.#hasList = true;
       this.#beforeRows ??= { id: this.#id.copy(), text: this.#text.copy(row) };
       if (readValueList(lexer) === undefined) {
-        this.#before = is.SEPARATED;
+        this.#before = SEPARATED;
         return lexer.at;
       }
     }
@@ -375,7 +380,7 @@ export class Scanner {
     }
     // MikroORM writes a name there.
     this.#put(at, at + 2, '??', NAME_SUM);
-    this.#before = is.PLAIN_NAME;
+    this.#before = PLAIN_NAME;
     return at + 2;
   }
 
@@ -389,7 +394,7 @@ export class Scanner {
     }
     // Else it is that of `a[x:y]`.
     const operand = is.takesOperand(before) || is.isListed(before);
-    const named = operand || (before === is.PLAIN_NAME && !followsName(this.#sql, at));
+    const named = operand || (before === PLAIN_NAME && !followsName(this.#sql, at));
     if (named && before !== is.OPENED_BRACKET && lexer.skipValue()) {
       return this.#value(at, lexer.at, is.VALUE);
     }
@@ -450,7 +455,7 @@ export class Scanner {
     if (flags === is.LITERAL) {
       return isLiteral(before);
     }
-    if (word === is.PLAIN_NAME && this.#isSavepoint()) {
+    if (word === PLAIN_NAME && this.#isSavepoint()) {
       return true;
     }
     this.#changes ||= (flags & is.CHANGES) !== 0 || (word === is.SHARE && isLock(before));
@@ -499,7 +504,7 @@ function isPrefix(sql: string, at: number, code: number): boolean {
     return 'eEbBxXnN'.includes(String.fromCharCode(code));
   }
   const third = next === c.AMPERSAND && (code | 32) === 117 ? c.codeAt(sql, at + 2) : 0;
-  return third === c.QUOTE || third === c.DOUBLE_QUOTE;
+  return third === c.QUOTE || third === DOUBLE_QUOTE;
 }
 
 function isComment(sql: string, at: number, code: number): boolean {
@@ -511,5 +516,5 @@ function isComment(sql: string, at: number, code: number): boolean {
 /** Whether a character stands directly behind a name. */
 function followsName(sql: string, at: number): boolean {
   const code = c.codeAt(sql, at - 1);
-  return c.isInWord(code) || code === c.DOUBLE_QUOTE;
+  return c.isInWord(code) || code === DOUBLE_QUOTE;
 }

@@ -2,6 +2,36 @@ import { classOf, codeAt, DOT, isInWord, OPEN, SPACE } from './characters.ts';
 import { detached } from './statement-text.ts';
 import * as is from './words.ts';
 
+/* Constants of other modules are looked up whenever they are used: these are many, and many times. */
+const {
+  BETWEEN,
+  CALL,
+  DELETE,
+  DISTINCT,
+  DO,
+  ENDS,
+  FOR,
+  FROM,
+  INSERT,
+  INTO,
+  JOIN,
+  KEY,
+  MERGE,
+  NAME,
+  ON,
+  PLAIN_NAME,
+  SELECT,
+  START,
+  STEERS,
+  TABLE,
+  THEN,
+  TRUNCATE,
+  UPDATE,
+  USING,
+  VALUES,
+  WITH,
+} = is;
+
 /** Tables that are told of. */
 const MOST_TABLES = 8;
 /** Of a name; PostgreSQL keeps 63 bytes of it. */
@@ -75,22 +105,22 @@ export class TableReader {
   /** A word without quotes. @param before what stood before it */
   word(word: number, before: number, at: number, end: number): void {
     const flags = is.flagsOf(word);
-    if ((flags & is.STEERS) !== 0) {
+    if ((flags & STEERS) !== 0) {
       this.#steer(word, before);
-    } else if ((flags & is.ENDS) !== 0) {
+    } else if ((flags & ENDS) !== 0) {
       this.#expected = NOTHING;
       this.#sources &= ~this.#bit;
-    } else if (this.#expected === NOTHING || (flags & is.BETWEEN) !== 0) {
+    } else if (this.#expected === NOTHING || (flags & BETWEEN) !== 0) {
       return;
-    } else if (word === is.PLAIN_NAME || (flags & is.NAME) !== 0) {
+    } else if (word === PLAIN_NAME || (flags & NAME) !== 0) {
       this.name(at, end, false);
     } else {
       this.#expected = NOTHING;
     }
   }
 
-  /** A name, where one is expected. */
-  name(at: number, end: number, quoted: boolean): void {
+  /** A name, where one is expected. @param doubled whether it may have quotes in it */
+  name(at: number, end: number, quoted: boolean, doubled = false): void {
     const expected = this.#expected;
     const next = this.#afterSpace(end);
     if (codeAt(this.#sql, next) === DOT) {
@@ -103,7 +133,7 @@ export class TableReader {
         this.#withs |= this.#bit;
         this.#withNames ??= [];
         if (this.#withNames.length < MOST_WITHS) {
-          this.#withNames.push(this.#nameOf(at, end, quoted));
+          this.#withNames.push(this.#nameOf(at, end, quoted, doubled));
         }
       }
       return;
@@ -111,7 +141,7 @@ export class TableReader {
     if (call && expected === SOURCE) {
       return;
     }
-    const name = this.#nameOf(at, end, quoted);
+    const name = this.#nameOf(at, end, quoted, doubled);
     if (expected === PROCEDURE) {
       this.#sum(name);
     } else if (!this.#withNames?.includes(name)) {
@@ -166,68 +196,68 @@ export class TableReader {
     const expected = this.#expected;
     this.#expected = NOTHING;
     switch (word) {
-      case is.SELECT:
+      case SELECT:
         this.#creates = false;
         this.#operation(word);
         break;
-      case is.FROM:
+      case FROM:
         // Else it is `extract(year from …)`, `is distinct from`.
-        if ((this.#queries & this.#bit) !== 0 && before !== is.DISTINCT) {
+        if ((this.#queries & this.#bit) !== 0 && before !== DISTINCT) {
           this.#expected = SOURCE;
           this.#sources |= this.#bit;
         }
         break;
-      case is.JOIN:
+      case JOIN:
         this.#expected = SOURCE;
         break;
-      case is.ON:
+      case ON:
         this.#expected = this.#creates ? TARGET : NOTHING;
         this.#creates = false;
         break;
-      case is.INTO:
+      case INTO:
         this.#expected = TARGET;
         break;
-      case is.VALUES:
+      case VALUES:
         this.#withs &= ~this.#bit;
         if (this.#summary === '') {
           this.#operation(word);
         }
         break;
-      case is.INSERT:
-        if (before !== is.THEN) {
+      case INSERT:
+        if (before !== THEN) {
           this.#operation(word);
         }
         break;
-      case is.UPDATE:
+      case UPDATE:
         // Else it is `for update`, `for no key update`, `do update`, `on update`, `then update`.
-        if (![is.FOR, is.KEY, is.DO, is.ON, is.THEN].includes(before)) {
+        if (![FOR, KEY, DO, ON, THEN].includes(before)) {
           this.#operation(word);
           this.#expected = TARGET;
         }
         break;
-      case is.DELETE:
-        if (before !== is.THEN && before !== is.ON) {
+      case DELETE:
+        if (before !== THEN && before !== ON) {
           this.#operation(word);
           this.#usings |= this.#bit;
         }
         break;
-      case is.MERGE:
+      case MERGE:
         this.#operation(word);
         this.#usings |= this.#bit;
         break;
-      case is.USING:
+      case USING:
         if ((this.#usings & this.#bit) !== 0) {
           this.#usings &= ~this.#bit;
           this.#expected = SOURCE;
           this.#sources |= this.#bit;
         }
         break;
-      case is.TRUNCATE:
+      case TRUNCATE:
         this.#operation(word);
         this.#expected = TARGET;
         this.#sources |= this.#bit;
         break;
-      case is.TABLE:
+      case TABLE:
         // `truncate table`, `into table`
         if (expected === NOTHING) {
           this.#operation(word);
@@ -235,11 +265,11 @@ export class TableReader {
         this.#creates = false;
         this.#expected = TARGET;
         break;
-      case is.WITH:
+      case WITH:
         this.#expected = WITH_NAME;
         break;
-      case is.CALL:
-        if (before === is.START) {
+      case CALL:
+        if (before === START) {
           this.#operation(word);
           this.#expected = PROCEDURE;
         }
@@ -267,11 +297,11 @@ export class TableReader {
     }
   }
 
-  #nameOf(at: number, end: number, quoted: boolean): string {
+  #nameOf(at: number, end: number, quoted: boolean, doubled: boolean): string {
     const name = quoted
       ? this.#sql.slice(at + 1, Math.min(end - 1, at + 1 + LONGEST_NAME))
       : this.#sql.slice(at, Math.min(end, at + LONGEST_NAME)).toLowerCase();
-    return detached(quoted && name.includes('"') ? name.replaceAll('""', '"') : name);
+    return detached(doubled ? name.replaceAll('""', '"') : name);
   }
 
   #afterSpace(from: number): number {

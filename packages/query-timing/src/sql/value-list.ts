@@ -1,14 +1,18 @@
 import {
+  classOf,
   CLOSE,
   CLOSE_BRACKET,
   codeAt,
   COLON,
   COMMA,
+  DIGIT,
+  DOLLAR,
   DOT,
   DOUBLE_QUOTE,
   MINUS,
   OPEN,
   OPEN_BRACKET,
+  QUESTION,
 } from './characters.ts';
 import { type Lexer, wordEnd } from './lexer.ts';
 
@@ -23,6 +27,8 @@ export interface ValueList {
 /** Lists within lists that are looked at: a bound to how often a text is read. */
 const DEEPEST = 3;
 const LONGEST_WORD = 'default'.length;
+const SPACE = 32;
+const NOWHERE = -1;
 
 /**
  * Reads a list of nothing but values, `(1, $2, null)` or `[1, 2]`, with signs, casts, arrays, and lists of the like within it.
@@ -35,19 +41,25 @@ export function readValueList(lexer: Lexer, depth = 1): ValueList | undefined {
   let nested = false;
   let several = false;
   for (let first = true; ; first = false) {
-    lexer.at++;
-    lexer.skipBlank();
-    const code = codeAt(sql, lexer.at);
-    const isList = code === OPEN || code === OPEN_BRACKET;
-    const value = isList ? depth < DEEPEST && readValueList(lexer, depth + 1) !== undefined : skipItem(lexer, depth);
-    if (!value || (!first && isList !== nested)) {
-      break;
-    }
-    nested = isList;
-    several ||= !first || value === 'array';
-    lexer.skipBlank();
-    if (codeAt(sql, lexer.at) === COLON) {
-      skipCasts(lexer);
+    lexer.at += codeAt(sql, lexer.at + 1) === SPACE ? 2 : 1;
+    const plain = plainEnd(sql, lexer.at, close);
+    if (plain !== NOWHERE && (first || !nested)) {
+      lexer.at = plain;
+      several ||= !first;
+    } else {
+      lexer.skipBlank();
+      const code = codeAt(sql, lexer.at);
+      const isList = code === OPEN || code === OPEN_BRACKET;
+      const value = isList ? depth < DEEPEST && readValueList(lexer, depth + 1) !== undefined : skipItem(lexer, depth);
+      if (!value || (!first && isList !== nested)) {
+        break;
+      }
+      nested = isList;
+      several ||= !first || value === 'array';
+      lexer.skipBlank();
+      if (codeAt(sql, lexer.at) === COLON) {
+        skipCasts(lexer);
+      }
     }
     const end = codeAt(sql, lexer.at);
     if (end === close) {
@@ -60,6 +72,20 @@ export function readValueList(lexer: Lexer, depth = 1): ValueList | undefined {
   }
   lexer.at = start;
   return undefined;
+}
+
+/** Behind the usual value, `?`, `$1` or `12`, that stands directly before a comma or the end; else nowhere. */
+function plainEnd(sql: string, at: number, close: number): number {
+  const code = codeAt(sql, at);
+  let end = code === QUESTION || code === DOLLAR ? at + 1 : at;
+  if (code !== QUESTION) {
+    while (classOf(codeAt(sql, end)) === DIGIT) {
+      end++;
+    }
+  }
+  const next = codeAt(sql, end);
+  const isValue = code === DOLLAR ? end > at + 1 : end > at;
+  return isValue && (next === COMMA || next === close) ? end : NOWHERE;
 }
 
 /** @returns whether there was a value; 'array' if it is an array of several */
