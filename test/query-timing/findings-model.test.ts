@@ -155,6 +155,17 @@ describe('the way to a table that is joined', () => {
   });
 });
 
+test('of 200 shapes it is remembered that others followed from them', () => {
+  for (let n = 0; n < 300; n++) {
+    facts.addParent(`shape ${n}`);
+  }
+  expect([facts.isParent('shape 0'), facts.isParent('shape 199'), facts.isParent('shape 200')]).toEqual([
+    true,
+    true,
+    false,
+  ]);
+});
+
 describe('words', () => {
   test.each([
     ['Book', '10 books'],

@@ -93,14 +93,15 @@ describe('duplicates: the same query with the same values', () => {
   });
 
   test('not what locks, nor what is asked of no table, nor a reload that was asked for', () => {
-    const of = (sql: string, sending: Sending = {}): readonly string[] => {
+    const of = (sql: string, sending: () => Sending = () => ({})): readonly string[] => {
       const scope = new SimulatedScope();
-      numbers(4).forEach(() => void scope.sent(sql, { parameters: [1], rows: [{ id: 1 }], ...sending }));
+      numbers(4).forEach(() => void scope.sent(sql, { parameters: [1], rows: [{ id: 1 }], ...sending() }));
       return scope.kinds;
     };
+    const reload = (): Sending => ({ call: call('findOne', 'Job', call('refresh', 'Job')) });
     expect(of('select * from job where id = ? for update')).toEqual([]);
     expect(of('select ?')).toEqual([]);
-    expect(of('select * from job where id = ?', { call: call('findOne', 'Job', call('refresh', 'Job')) })).toEqual([]);
+    expect(of('select * from job where id = ?', reload)).toEqual([]);
     expect(of('select * from job where id = ?')).toEqual(['duplicate']);
   });
 
@@ -359,7 +360,7 @@ describe('write loops: one by one what could be one statement or one flush', () 
   test('not a retry after an error', () => {
     const scope = new SimulatedScope();
     for (const attempt of numbers(5)) {
-      scope.sent(INSERT, { parameters: ['x'], call: 'insert', site: place('job.ts:9') });
+      scope.sent(INSERT, { parameters: ['x'], affected: 1, call: 'insert', site: place('job.ts:9') });
       scope.sent('select * from "book" where "id" = ?', { parameters: [attempt], error: '40001' });
     }
     expect(scope.kinds).toEqual([]);

@@ -122,6 +122,78 @@ describe('MN+1: what repeats together is one finding', () => {
     ]);
   });
 
+  test('also what that populates in turn', () => {
+    const scope = new SimulatedScope();
+    scope.books(5);
+    for (const n of numbers(5)) {
+      const find = call('findOne', 'Publisher');
+      const books = call('find', 'Book', find);
+      publisher(scope, n, { call: find });
+      scope.sent('select "b0".* from "book" as "b0" where "b0"."publisher_id" in (?)', {
+        parameters: [uuid(n)],
+        rows: [{ id: 200 + n, publisher_id: uuid(n), author_id: n }],
+        call: books,
+      });
+      scope.sent('select "a0".* from "author" as "a0" where "a0"."id" in (?)', {
+        parameters: [n],
+        rows: [{ id: n }],
+        call: call('find', 'Author', books),
+      });
+    }
+    expect(scope.findings).toMatchObject([
+      { kind: 'mn+1', count: 15, fix: expect.stringContaining("populate: ['publisher.books.author']") },
+    ]);
+  });
+
+  test('each relation is populated once', () => {
+    const scope = new SimulatedScope();
+    scope.books(6);
+    for (const n of numbers(6)) {
+      scope.author(n);
+      scope.sent('select "a0"."id" from "author" as "a0" where "a0"."id" = ? and "a0"."name" = ?', {
+        parameters: [n, 'x'],
+        rows: [{ id: n }],
+        call: 'findOne',
+        entity: 'Author',
+        site: place('books.ts:44'),
+      });
+    }
+    expect(scope.findings).toMatchObject([{ kind: 'mn+1', fix: expect.stringContaining("{ populate: ['author'] }") }]);
+  });
+
+  test('all at once, a batch window is enough; one after the other it takes peers', () => {
+    const fix = (parallel: boolean): string | undefined => {
+      const scope = new SimulatedScope();
+      scope.books(5);
+      numbers(5).forEach(n => void scope.author(n, { site: place('books.ts:41', parallel) }));
+      return scope.findings[0]?.fix;
+    };
+    expect(fix(true)).toMatch(/or register batchLoader\(\)$/);
+    expect(fix(false)).toMatch(/or register batchLoader\(\{ peers: true \}\)$/);
+  });
+
+  test('what was asked for twice in a loop is no finding of its own', () => {
+    const scope = new SimulatedScope();
+    scope.books(5);
+    [1, 2, 3, 1, 2, 3].forEach(n => void scope.author(n));
+    expect(scope.findings).toMatchObject([
+      { kind: 'n+1', count: 6, evidence: expect.arrayContaining(['Only 3 of them had different values.']) },
+    ]);
+  });
+
+  test('from one place, whatever led there', () => {
+    const of = (...sites: readonly [string, string]): readonly string[] => {
+      const scope = new SimulatedScope();
+      for (const n of numbers(6)) {
+        scope.author(n, { site: place(sites[0]) });
+        publisher(scope, n, { site: place(sites[1]) });
+      }
+      return scope.kinds;
+    };
+    expect(of('a.ts:1', 'a.ts:1')).toEqual(['mn+1']);
+    expect(of('a.ts:1', 'a.ts:2')).toEqual(['n+1', 'n+1']);
+  });
+
   test('other places and other parents stay apart', () => {
     const scope = new SimulatedScope();
     scope.books(4);

@@ -277,6 +277,47 @@ describe('proof', () => {
     expect(following(books([1, 2, 3]), [11, 12, 13])).toBeUndefined();
   });
 
+  test('some of them by chance are no proof', () => {
+    expect(following(books([1, 2, 3, 4, 5, 6]), [1, 2, 3, 11, 12, 13, 14, 15])?.parent).toBeUndefined();
+    expect(following(books([1, 2, 3, 4, 5, 6]), [1, 2, 3, 4, 5, 6, 14, 15])?.parent).toMatchObject({ proved: true });
+  });
+
+  test('nor is one of two', () => {
+    const scope = new SimulatedScope({ threshold: 2 });
+    scope.books(1);
+    scope.author(9);
+    scope.author(1);
+    expect(scope.kinds).toEqual([]);
+  });
+
+  test('rows that have but a part of a key are none', () => {
+    const scope = new SimulatedScope();
+    scope.sent('select line_order from parcel', { rows: numbers(8).map(n => ({ line_order: n + 40 })) });
+    for (const n of numbers(8)) {
+      scope.sent('select "l0".* from "line" as "l0" where ("l0"."order", "l0"."number") in ((?, ?)) limit ?', {
+        parameters: [n + 40, n, 1],
+        rows: [{ order: n + 40, number: n }],
+        call: 'findOne',
+        entity: 'Line',
+        site: place('a.ts:1'),
+      });
+    }
+    expect(scope.findings[0]?.parent?.proved).not.toBe(true);
+  });
+
+  test('what looks one row up is nobody to guess at', () => {
+    const scope = new SimulatedScope();
+    for (const n of numbers(8)) {
+      scope.sent('select * from "session" where "token" = ?', { parameters: [`t${n}`], rows: [{ token: `t${n}` }] });
+      scope.sent('select * from "device" where "name" = ?', {
+        parameters: [`d${n}`],
+        rows: [{ name: `d${n}` }],
+        site: place('a.ts:2'),
+      });
+    }
+    expect(scope.findings.map(({ parent }) => parent)).toEqual([undefined, undefined]);
+  });
+
   test('without the option there is a likely parent only', () => {
     expect(following(books([1, 2, 3]), [1, 2, 3], { proof: false })).toMatchObject({
       title: 'N+1: 3 × select author by id, probably for each of the 3 books that find has read',

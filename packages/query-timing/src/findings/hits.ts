@@ -40,7 +40,7 @@ export function addHit(repeats: Repeats, seen: Seen, course: Course): Group | un
   if (isRetry) {
     return undefined;
   }
-  if (same !== undefined && isRead && shape.loneRead && !hadReason && call?.name !== 'refresh') {
+  if (same !== undefined && isRead && !hadReason && call?.name !== 'refresh') {
     same.same++;
     same.sameTook += took;
     same.sameSite ??= site;

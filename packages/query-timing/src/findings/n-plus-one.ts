@@ -15,8 +15,8 @@ export interface NPlusOne {
 }
 
 /**
- * Whether the reads of a group are an N+1: at least `threshold` with different values, each for one row or by a column that
- * refers to another table, which do not go through pages, are not for many at once, and are not each of a fork of its own.
+ * Whether the reads of a group, which is no paged loop, are an N+1: at least `threshold` with different values, each for one row
+ * or by a column that refers to another table, none for many at once, and not each of a fork of its own.
  *
  * Where no query of the scope led to them (neither by its values nor by a relation), where they do not go by a reference, or
  * where nobody knows whether they come from one place, it takes twice as many: a few look-ups of constants are no loop over
@@ -38,7 +38,7 @@ export function nPlusOne(view: ScopeView, repeats: Repeats, group: Group, most: 
   const isReference = keys.some(
     ({ table, column }) => table !== undefined && column !== undefined && facts.isReference(table, column),
   );
-  if (moving?.isPaging === true || isFannedOut(view, group, group.mostRows <= 1 && !isReference)) {
+  if (isFannedOut(view, group, group.mostRows <= 1 && !isReference)) {
     return undefined;
   }
   const parent = findParent(facts, shapes, repeats, group, keys, most);
