@@ -143,7 +143,7 @@ export function takesOperand(before: number): boolean {
   return (FLAGS[before]! & OPERAND) !== 0;
 }
 
-/** What is to be done about a word, as a sum of the following. */
+/** What is to be done about a word: a sum of `OPERAND`, `STEERS` and the others. */
 export function flagsOf(word: number): number {
   return FLAGS[word]!;
 }
