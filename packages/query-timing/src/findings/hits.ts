@@ -27,7 +27,8 @@ export function addHit(repeats: Repeats, seen: Seen, course: Course): Group | un
   const call = callOf(operation);
   // Some calls make a fork for what they do.
   const fork = call?.fork ?? record.fork;
-  const whole = wholeOf(seen);
+  const values = valuesOf(parameters);
+  const whole = wholeOf(seen, values);
   const { start } = record;
   const same = repeats.hits.find(hit => hit.whole === whole);
   const isRead = shape.kind === 'select';
@@ -63,7 +64,7 @@ export function addHit(repeats: Repeats, seen: Seen, course: Course): Group | un
   if (same === undefined) {
     group.distinct++;
     if (repeats.hits.length < MOST_HITS) {
-      const hit = newHit(course.at, whole, valuesOf(parameters), rareOf(parameters), fork);
+      const hit = newHit(course.at, whole, values, rareOf(parameters), fork);
       repeats.hits.push(hit);
       group.hits.push(hit);
     }
@@ -72,12 +73,9 @@ export function addHit(repeats: Repeats, seen: Seen, course: Course): Group | un
 }
 
 /** In a text that was written by hand, values may stand in the text itself. */
-function wholeOf({ sql, parameters, operation }: Seen): number {
-  return operation !== undefined && parameters.length > 0
-    ? hashValues(parameters)
-    : parameters.length === 0
-      ? hashText(sql)
-      : hashText(sql) ^ hashValues(parameters);
+function wholeOf({ sql, parameters, operation }: Seen, values: readonly number[]): number {
+  const ofValues = hashValues(parameters, values);
+  return operation !== undefined && parameters.length > 0 ? ofValues : hashText(sql) ^ ofValues;
 }
 
 /** `in (1, 2, 3)` and `any('{1,2,3}')`: a batch. */

@@ -39,9 +39,10 @@ export class KeySample {
 
   #take(value: unknown): void {
     const hash = hashValue(value);
+    const { values } = this;
     // Rows of one parent follow each other: as often as not it is the value of the row before.
-    if (hash !== NOTHING && hash !== this.values.at(-1)) {
-      this.values.push(hash);
+    if (hash !== NOTHING && (values.length === 0 || hash !== values[values.length - 1])) {
+      values.push(hash);
     }
   }
 }

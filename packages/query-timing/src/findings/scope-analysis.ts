@@ -220,8 +220,8 @@ export class ScopeAnalysis {
   #sample(repeats: Repeats, { record: { shape }, rows }: Seen): void {
     repeats.columns ??= this.#view.facts.shape(shape).keyColumns(rows[0]!);
     const samples = (repeats.samples ??= repeats.columns.map(() => new KeySample()));
-    for (const [index, sample] of samples.entries()) {
-      sample.add(rows, repeats.columns[index]!.key);
+    for (let index = 0; index < samples.length; index++) {
+      samples[index]!.add(rows, repeats.columns[index]!.key);
     }
   }
 

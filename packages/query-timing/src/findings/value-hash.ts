@@ -32,12 +32,12 @@ export function hashValue(value: unknown): number {
 /** What `null` and `undefined` are: no key. */
 export const NOTHING = 0;
 
-/** Of all values, in their order. */
-export function hashValues(values: readonly unknown[]): number {
+/** Of all values, in their order. @param known hashes of the first ones */
+export function hashValues(values: readonly unknown[], known: readonly number[] = []): number {
   const most = Math.min(values.length, MOST);
   let hash = values.length | 0;
   for (let index = 0; index < most; index++) {
-    hash = mix(Math.imul(hash, 31) + hashValue(values[index]));
+    hash = mix(Math.imul(hash, 31) + (index < known.length ? known[index]! : hashValue(values[index])));
   }
   return values.length > MOST ? mix(hash ^ hashValue(values.at(-1))) : hash;
 }
