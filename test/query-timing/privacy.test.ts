@@ -193,6 +193,18 @@ const leaks: Record<string, Leak> = {
     await kysely.selectFrom('patient').selectAll().where('password', 'in', [SECRET, 'x']).execute();
     await kysely.updateTable('patient').set({ password: SECRET }).where('diagnosis', '=', SECRET).execute();
     await kysely.executeQuery(compiled(`select '${SECRET}' as one`));
+    // pg asks such a value for its text; what that throws has no code.
+    const value = {
+      toPostgres: () => {
+        throw new Error(SECRET);
+      },
+    };
+    const failing = kysely
+      .selectFrom('patient')
+      .selectAll()
+      .where('diagnosis', '=', value as never)
+      .execute();
+    await failing.catch(() => undefined);
     await kysely.executeQuery(compiled(`select '${SECRET}'::int`)).catch(() => undefined);
   },
   'transactions that wait': async em => {

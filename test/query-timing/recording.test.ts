@@ -6,7 +6,18 @@ import { openOrm } from '../harness/orm.ts';
 import { createOrm } from '../harness/orm-plain.ts';
 import { startProxy } from '../harness/proxy.ts';
 import { calls } from './fixtures/calls.ts';
-import { Book, entities, kyselyOf, Library, Tag, texts, type Timed, told } from './fixtures/library.ts';
+import {
+  Book,
+  compiled,
+  entities,
+  kyselyOf,
+  Library,
+  sorted,
+  Tag,
+  texts,
+  type Timed,
+  told,
+} from './fixtures/library.ts';
 
 let library: Library;
 let timed: Timed;
@@ -62,6 +73,46 @@ describe('answers are the same as without it', () => {
       ) ?? 'null',
     );
   }
+});
+
+describe('hooks of connections', () => {
+  const asks = (sql: string) => (connection: object) =>
+    (connection as { executeQuery(query: object): Promise<void> }).executeQuery(compiled(sql));
+
+  test('what they send is seen, from the first connection on', async () => {
+    const { orm, records, timing } = await library.timed(
+      {},
+      {
+        pool: { max: 1 },
+        onCreateConnection: asks('set statement_timeout = 60000') as never,
+        onReserveConnection: asks('reset search_path') as never,
+      },
+    );
+    await orm.em.fork().count(Tag);
+    await orm.em.fork().count(Book);
+    expect(told(records, 'operation')).toEqual([
+      { shape: expect.stringContaining('"tag"'), operation: 'count' },
+      { shape: 'set statement_timeout = ?', operation: 'kysely' },
+      { shape: 'reset search_path', operation: 'kysely' },
+      { shape: expect.stringContaining('"book"'), operation: 'count' },
+      { shape: 'reset search_path', operation: 'kysely' },
+    ]);
+    expect(timing.pools()).toMatchObject([{ created: 1, acquired: 2, used: 0 }]);
+  });
+
+  test('variables of a session, which MikroORM sets on each use of a connection', async () => {
+    const { orm, records } = await library.timed({}, { sessionContext: 'connection', pool: { max: 1 } });
+    await orm.em.fork().count(Tag);
+    await orm.em.fork().count(Book);
+    expect(sorted(texts(records))).toEqual([
+      'reset all',
+      'reset all',
+      'reset role',
+      'reset role',
+      'select count(*) as "count" from "book" as "b0"',
+      'select count(*) as "count" from "tag" as "t0"',
+    ]);
+  });
 });
 
 describe('of each is known', () => {
@@ -237,14 +288,16 @@ describe('what fails', () => {
   ])('no connection within the time that the pool is given: %s', async (operation, call) => {
     const { orm, records, timing } = await library.timed(
       {},
-      { driverOptions: { max: 1, connectionTimeoutMillis: 100 } },
+      { driverOptions: { max: 1, connectionTimeoutMillis: 1_000 } },
     );
-    const holding = orm.em.fork().execute('select pg_sleep(0.4)');
+    await orm.em.fork().count(Book);
+    records.length = 0;
+    const holding = orm.em.fork().execute('select pg_sleep(2)');
     await expect(call(orm.em.fork() as EntityManager)).rejects.toThrow('timeout');
     await holding;
     const [late] = records;
     expect(late).toMatchObject({ operation, entity: 'Tag', error: 'Error', rows: undefined, database: 0 });
-    expect(late!.wait / 1000).toBeGreaterThan(90);
+    expect(late!.wait / 1000).toBeGreaterThan(990);
     expect(timing.pools()).toMatchObject([{ timeouts: 1, waiting: 0, used: 0 }]);
   });
 

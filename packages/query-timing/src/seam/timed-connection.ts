@@ -21,6 +21,9 @@ interface PhysicalConnection {
   streamQuery(compiled: Compiled, ...rest: unknown[]): AsyncIterableIterator<Result>;
 }
 
+/** MikroORM's `onCreateConnection`. */
+type Hook = (physical: PhysicalConnection, ...rest: unknown[]) => Promise<void>;
+
 interface KyselyDriver {
   acquireConnection(...args: unknown[]): Promise<PhysicalConnection>;
   releaseConnection(connection: PhysicalConnection, ...args: unknown[]): Promise<void>;
@@ -45,8 +48,18 @@ export interface TimedConnection {
   createKysely(): unknown;
   createKyselyDialect(...args: unknown[]): Dialect | Promise<Dialect>;
   getNativeClient(): Promise<unknown>;
-  readonly options: { driverOptions?: unknown; name?: string | undefined; host?: string; port?: number };
-  readonly config: { get(name: 'driverOptions'): unknown; get(name: 'name'): string | undefined };
+  readonly options: {
+    driverOptions?: unknown;
+    onCreateConnection?: Hook | undefined;
+    name?: string | undefined;
+    host?: string;
+    port?: number;
+  };
+  readonly config: {
+    get(name: 'driverOptions'): unknown;
+    get(name: 'onCreateConnection'): Hook | undefined;
+    get(name: 'name'): string | undefined;
+  };
 }
 
 /** What is done with what is sent, beside timing it. */
@@ -85,11 +98,24 @@ export function timeConnection(connection: TimedConnection, role: 'primary' | 'r
   connection.executeQuery = (query, send, context, ...rest) =>
     recorder.handedOver(query, context, () => executeQuery(query, send, context, ...rest));
 
+  const physicals = new PhysicalConnections(pool, sending);
   const create = connection.createKyselyDialect.bind(connection);
-  const timed = (dialect: Dialect): Dialect => timeDialect(dialect, connection, pool, sending);
+  const timed = (dialect: Dialect): Dialect => timeDialect(dialect, connection, physicals, pool, sending);
   connection.createKyselyDialect = (...args) => {
-    const dialect = create(...args);
-    return dialect instanceof Promise ? dialect.then(timed) : timed(dialect);
+    const { options } = connection;
+    const { onCreateConnection } = options;
+    const hook = onCreateConnection ?? connection.config.get('onCreateConnection');
+    // Before the hooks of the user, which have statements, too.
+    options.onCreateConnection = async (physical, ...rest) => {
+      physicals.of(physical);
+      await hook?.(physical, ...rest);
+    };
+    try {
+      const dialect = create(...args);
+      return dialect instanceof Promise ? dialect.then(timed) : timed(dialect);
+    } finally {
+      options.onCreateConnection = onCreateConnection;
+    }
   };
   const given = connection.options.driverOptions ?? connection.config.get('driverOptions');
   if (isKysely(given)) {
@@ -148,9 +174,46 @@ function isKysely(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'getExecutor' in value;
 }
 
-function timeDialect(dialect: Dialect, connection: TimedConnection, pool: PoolStats, sending: Sending): Dialect {
+interface Known {
+  readonly lease: Lease;
+  /** Asks it something that is not timed. */
+  readonly ask: (sql: string) => Promise<unknown>;
+  isSetUp: boolean;
+}
+
+/** Those of one pool, each timed from when it was seen first. */
+class PhysicalConnections {
+  readonly #pool: PoolStats;
+  readonly #sending: Sending;
+  readonly #all = new WeakMap<PhysicalConnection, Known>();
+
+  constructor(pool: PoolStats, sending: Sending) {
+    this.#pool = pool;
+    this.#sending = sending;
+  }
+
+  of(physical: PhysicalConnection): Known {
+    let known = this.#all.get(physical);
+    if (known === undefined) {
+      const execute = physical.executeQuery.bind(physical);
+      const lease = new Lease(this.#pool);
+      known = { lease, ask: sql => execute({ sql, parameters: [] }), isSetUp: false };
+      this.#all.set(physical, known);
+      this.#pool.created++;
+      timePhysical(physical, lease, this.#sending);
+    }
+    return known;
+  }
+}
+
+function timeDialect(
+  dialect: Dialect,
+  connection: TimedConnection,
+  physicals: PhysicalConnections,
+  pool: PoolStats,
+  sending: Sending,
+): Dialect {
   const { recorder } = sending;
-  const leases = new WeakMap<PhysicalConnection, Lease>();
   const createDriver = dialect.createDriver.bind(dialect);
   dialect.createDriver = () => {
     const driver = createDriver();
@@ -171,30 +234,24 @@ function timeDialect(dialect: Dialect, connection: TimedConnection, pool: PoolSt
         recorder.refused(pool, error);
         throw error;
       }
-      let lease = leases.get(physical);
-      const isNew = lease === undefined;
-      if (lease === undefined) {
-        lease = new Lease(pool);
-        leases.set(physical, lease);
-        pool.created++;
-      }
+      const known = physicals.of(physical);
+      const { lease } = known;
       const now = performance.now();
       pool.given(lease, now, now - asked);
       if (isFirst) {
         isFirst = false;
         void learn(connection, pool, sending);
       }
-      if (isNew) {
-        const execute = physical.executeQuery.bind(physical);
-        timePhysical(physical, lease, sending);
+      if (!known.isSetUp) {
+        known.isSetUp = true;
         // Before it is given out: what is set up is set up for its first statement, too.
-        await sending.opened(lease, sql => execute({ sql, parameters: [] }));
+        await sending.opened(lease, known.ask);
       }
       return physical;
     };
     driver.releaseConnection = (physical, ...args) => {
-      const lease = leases.get(physical);
-      if (lease !== undefined && lease.acquiredAt > 0) {
+      const { lease } = physicals.of(physical);
+      if (lease.acquiredAt > 0) {
         const now = performance.now();
         sending.released(pool.name, lease.waited * 1000, (now - lease.acquiredAt) * 1000);
         pool.takenBack(lease, now);
