@@ -31,6 +31,7 @@ import { Seam } from './seam.ts';
 import { secretParameters } from './secret-parameters.ts';
 import { Shapes } from './shapes.ts';
 import { type StatementSource, STATEMENTS } from './statements.ts';
+import { detached } from './sql/statement-text.ts';
 import { Subscribers } from './subscribers.ts';
 import { Sums } from './sums.ts';
 import { attachTerminal } from './terminal/attach-terminal.ts';
@@ -58,6 +59,9 @@ export function queryTiming(options?: QueryTimingOptions): QueryTiming {
 /** Numbers of bytes that are near what V8 takes for what is kept, measured once. */
 const BYTES = { shape: 3_000, record: 400, finding: 1_500, base: 250_000 } as const;
 
+/** Tags of a scope, and characters of each, that are kept. */
+const MOST_TAGS = 100;
+const LONGEST_TAG = 1_000;
 /** Indexes are looked at so often at the most, in ms. */
 const INSPECT = 60_000;
 
@@ -552,5 +556,14 @@ function checkedTags(tags: unknown): Readonly<Record<string, string>> {
       `tags are an object of texts, but got: ${shown(tags)}. Write { route: '/books/:id' }.`,
     );
   }
-  return tags as Readonly<Record<string, string>>;
+  // What runs in a scope holds on to its tags, a timer of an idle connection too: comments take no more than this of them.
+  return Object.fromEntries(
+    Object.entries(tags as Record<string, string>)
+      .slice(0, MOST_TAGS)
+      .map(([name, value]) => [bounded(name), bounded(value)]),
+  );
+}
+
+function bounded(text: string): string {
+  return text.length <= LONGEST_TAG ? text : detached(text.slice(0, LONGEST_TAG));
 }
