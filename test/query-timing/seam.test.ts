@@ -178,6 +178,32 @@ describe('connection', () => {
     expect(row, moved('driverOptions as a function')).toEqual({ name: 'function' });
   });
 
+  test('options.onCreateConnection is read when the dialect is made, goes before that of the config, and is called first', async () => {
+    const called: string[] = [];
+    const hook = (name: string) => (physical: object) => {
+      expect((physical as Internals)['executeQuery'], moved('what onCreateConnection is given')).toBeTypeOf('function');
+      called.push(name);
+      return Promise.resolve();
+    };
+    const orm = await open({
+      replicas: [],
+      onCreateConnection: hook('config') as never,
+      onReserveConnection: hook('reserve') as never,
+    });
+    const { connection } = driverOf(orm);
+    const create = (connection as unknown as Internals)['createKyselyDialect']!;
+    Object.defineProperty(connection, 'createKyselyDialect', {
+      value(this: Connection, ...args: unknown[]) {
+        this.options['onCreateConnection'] = hook('options');
+        const dialect = create.apply(this, args);
+        this.options['onCreateConnection'] = undefined;
+        return dialect;
+      },
+    });
+    await orm.em.fork().count(Tag);
+    expect(called, moved('onCreateConnection')).toEqual(['options', 'reserve']);
+  });
+
   test('driverOptions of the config may be set in register(), and tells onPoolCreated of its pool', async () => {
     const pools: unknown[] = [];
     const orm = await open({

@@ -86,7 +86,8 @@ export interface Sending {
  *
  * Relies on `executeQuery(query, send, context)` being where MikroORM hands over each of its own statements, `context`
  * having `query`, `params`, `formatted` and `id`; on `createKysely()` being called for each connect and `createKyselyDialect()`
- * making the dialect, or `driverOptions` being one; and on Kysely's `Driver.acquireConnection()` giving out the objects that
+ * making the dialect, or `driverOptions` being one; on `options.onCreateConnection` being read then, before that of the config,
+ * and called before `onReserveConnection`; and on Kysely's `Driver.acquireConnection()` giving out the objects that
  * statements run on.
  * @throws QueryTimingError for what cannot be timed: a Kysely instance in `driverOptions`
  */
