@@ -2,6 +2,7 @@ import {
   AMPERSAND,
   BACKSLASH,
   BAR,
+  charCodeAt,
   classOf,
   codeAt,
   COLON,
@@ -195,7 +196,7 @@ export class Lexer {
         this.broken = true;
         return sql.length;
       }
-      const code = sql.charCodeAt(at++);
+      const code = charCodeAt(sql, at++);
       if (code === STAR && codeAt(sql, at) === SLASH) {
         depth--;
         at++;
@@ -261,7 +262,7 @@ function numberEnd(sql: string, from: number): number {
 /** Where a line ends, or the text. */
 function lineEnd(sql: string, from: number): number {
   let at = from;
-  while (at < sql.length && sql.charCodeAt(at) !== LINE_FEED && sql.charCodeAt(at) !== RETURN) {
+  while (at < sql.length && charCodeAt(sql, at) !== LINE_FEED && charCodeAt(sql, at) !== RETURN) {
     at++;
   }
   return at;

@@ -1,4 +1,5 @@
 import * as c from './characters.ts';
+import { codesOf } from './codes.ts';
 import { Lexer } from './lexer.ts';
 import type { Scan, StatementKind } from './scan.ts';
 import { StatementId } from './statement-id.ts';
@@ -9,7 +10,7 @@ import * as hash from './word-hash.ts';
 import * as is from './words.ts';
 
 /* Constants of other modules are looked up whenever they are used: the hot loop has its own. */
-const { COMMA, DOT, DOUBLE_QUOTE, LETTER, SPACE } = c;
+const { charCodeAt, COMMA, DOT, DOUBLE_QUOTE, LETTER, SPACE } = c;
 const { OPERAND, PLAIN_NAME, POINT, SEPARATED } = is;
 const { PRIME_A, PRIME_B, SEED_A, SEED_B } = hash;
 
@@ -92,13 +93,15 @@ export class Scanner {
    */
   #read(): number {
     const sql = this.#sql;
+    const { length } = sql;
+    const codes = codesOf(sql);
     const lexer = this.#lexer;
     const tables = this.#tables;
     let { at } = lexer;
     /** Where the last piece ends. */
     let last = at;
-    while (at < sql.length) {
-      const code = sql.charCodeAt(at);
+    while (at < length) {
+      const code = codes[at]!;
       const kind = c.classOf(code);
       if (code === BLANK && at === last) {
         at++;
@@ -107,8 +110,8 @@ export class Scanner {
         let a = QUOTED_SEED_A;
         let b = QUOTED_SEED_B;
         let end = at + 1;
-        for (; end < sql.length; end++) {
-          const inner = sql.charCodeAt(end);
+        for (; end < length; end++) {
+          const inner = codes[end]!;
           if (inner === DOUBLE_QUOTE) {
             break;
           }
@@ -116,7 +119,7 @@ export class Scanner {
           b = Math.imul(b ^ inner, PRIME_B);
         }
         end++;
-        if (end > sql.length || this.#attentive || c.codeAt(sql, end) === DOUBLE_QUOTE) {
+        if (end > length || this.#attentive || c.codeAt(sql, end) === DOUBLE_QUOTE) {
           end = this.#rareName(at, at + 1);
         } else {
           if (tables.expecting) {
@@ -131,13 +134,13 @@ export class Scanner {
         let b = SEED_B;
         let end = at;
         do {
-          const lower = c.inWord(sql.charCodeAt(end));
+          const lower = c.inWord(codes[end]!);
           if (lower === 0) {
             break;
           }
           a = Math.imul(a ^ lower, PRIME_A);
           b = Math.imul(b ^ lower, PRIME_B);
-        } while (++end < sql.length);
+        } while (++end < length);
         const word = this.#before === POINT ? PLAIN_NAME : is.wordNumber(a, b);
         if (end === at + 1 && isPrefix(sql, at, code)) {
           end = this.#prefixed(at);
@@ -229,8 +232,8 @@ export class Scanner {
     let a = QUOTED_SEED_A;
     let b = QUOTED_SEED_B;
     for (let place = from; place < end - 1; place++) {
-      a = Math.imul(a ^ sql.charCodeAt(place), PRIME_A);
-      b = Math.imul(b ^ sql.charCodeAt(place), PRIME_B);
+      a = Math.imul(a ^ charCodeAt(sql, place), PRIME_A);
+      b = Math.imul(b ^ charCodeAt(sql, place), PRIME_B);
     }
     if (this.#tables.expecting) {
       this.#tables.name(from - 1, end, true, true);
@@ -274,8 +277,8 @@ export class Scanner {
     let a = SEED_A;
     let b = SEED_B;
     for (let place = at; place < end; place++) {
-      a = Math.imul(a ^ sql.charCodeAt(place), PRIME_A);
-      b = Math.imul(b ^ sql.charCodeAt(place), PRIME_B);
+      a = Math.imul(a ^ charCodeAt(sql, place), PRIME_A);
+      b = Math.imul(b ^ charCodeAt(sql, place), PRIME_B);
     }
     this.#id.add(a, b);
     this.#before = is.OPERATOR;
