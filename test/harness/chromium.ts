@@ -1,13 +1,7 @@
-import { execFile } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { type Browser, chromium } from 'playwright-core';
 import { closeAfter } from './close-after.ts';
-import { takeLock } from './directory-lock.ts';
 import { HarnessError } from './errors.ts';
+import { installedProgram, isExecutable } from './installed-program.ts';
 
 const names = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
 
@@ -47,75 +41,19 @@ export async function chromiumPath(log: (line: string) => void): Promise<string>
     }
     return own;
   }
-  const found = onPath(names);
-  if (found) {
-    return found;
-  }
-  if (process.getuid?.() !== 0 || !onPath(['apt-get'])) {
-    throw new HarnessError(
-      `this test needs a Chromium, but CHROMIUM_PATH is not set and none of ${names.join(', ')} is on PATH. ` +
+  return await installedProgram(
+    {
+      names,
+      what: 'a Chromium',
+      package: 'chromium',
+      progress: 'Chromium: installing chromium with apt-get (once, about 100 MB)',
+      missing: `CHROMIUM_PATH is not set and none of ${names.join(', ')} is on PATH`,
+      remedy:
         'Install one (apt-get install chromium, brew install --cask chromium) or set CHROMIUM_PATH to its program.',
-    );
-  }
-  return await oneAtATime(async () => {
-    if (!onPath(names)) {
-      log('Chromium: installing chromium with apt-get (once, about 100 MB)');
-      await install();
-    }
-    const installed = onPath(names);
-    if (!installed) {
-      throw new HarnessError(
-        'apt-get has installed chromium, but it is not on PATH. Add its folder, or set CHROMIUM_PATH.',
-      );
-    }
-    return installed;
-  });
-}
-
-function onPath(programs: readonly string[]): string | undefined {
-  const folders = (process.env['PATH'] ?? '').split(delimiter).filter(folder => folder !== '');
-  return programs.flatMap(program => folders.map(folder => join(folder, program))).find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function install(): Promise<void> {
-  const run = promisify(execFile);
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const wait = ['-o', 'DPkg::Lock::Timeout=120'];
-  try {
-    // One repository out of reach fails the update as a whole, and yet the package may be there.
-    await run('apt-get', [...wait, 'update'], { env }).catch(() => {});
-    await run('apt-get', [...wait, 'install', '-y', '--no-install-recommends', 'chromium'], { env });
-  } catch (cause) {
-    const output = (cause as { stderr?: string }).stderr?.trim() ?? String(cause);
-    throw new HarnessError(
-      `this test needs a Chromium, and apt-get could not install chromium: ${output}. Install it by hand or set CHROMIUM_PATH.`,
-      { cause },
-    );
-  }
-}
-
-/** Test files run in several processes; apt-get stands only one of itself. */
-async function oneAtATime<T>(task: () => Promise<T>): Promise<T> {
-  for (;;) {
-    const lock = takeLock(join(tmpdir(), 'mikrokit-chromium-install.lock'));
-    if ('release' in lock) {
-      try {
-        return await task();
-      } finally {
-        lock.release();
-      }
-    }
-    await sleep(200);
-  }
+      variable: 'CHROMIUM_PATH',
+    },
+    log,
+  );
 }
 
 function toStandardError(line: string): void {
