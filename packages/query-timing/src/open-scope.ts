@@ -42,15 +42,26 @@ export class OpenScope {
   /** Ids of findings that were told of while it ran. */
   told: Set<string> | undefined = undefined;
 
-  /** @param isShared whether what has nothing to do with each other may be in it */
-  constructor(id: number, kind: ScopeKind, name: string, analysis: ScopeAnalysis | undefined, isShared: boolean) {
+  /**
+   * @param name bounded
+   * @param isShared whether what has nothing to do with each other may be in it
+   * @param startedAt in ms of `performance.now()`
+   */
+  constructor(
+    id: number,
+    kind: ScopeKind,
+    name: string,
+    analysis: ScopeAnalysis | undefined,
+    isShared: boolean,
+    startedAt: number,
+  ) {
     this.#isShared = isShared;
     this.id = id;
     this.kind = kind;
-    this.name = boundedName(name);
+    this.name = name;
     this.analysis = analysis;
-    this.#startedAt = performance.now();
-    this.lastAt = this.#startedAt;
+    this.#startedAt = startedAt;
+    this.lastAt = startedAt;
   }
 
   /** A query of it is over. */

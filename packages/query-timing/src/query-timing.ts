@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { MikroORM } from '@mikro-orm/core';
+import { checkedFunction, checkedScope, checkedTags } from './arguments.ts';
 import { CallSites } from './call-sites.ts';
-import type { CallSite } from './call-site.ts';
 import { shown } from './checks.ts';
 import { CommentTags } from './comments/comment-tags.ts';
 import { commented } from './comments/commented.ts';
@@ -10,7 +10,6 @@ import type { CountedFinding, Finding } from './finding.ts';
 import { FindingLog } from './finding-log.ts';
 import { ModelFacts } from './findings/model-facts.ts';
 import { ScopeAnalysis } from './findings/scope-analysis.ts';
-import { Lease } from './lease.ts';
 import { Neighbours } from './neighbours.ts';
 import type { OpenQuery } from './open-query.ts';
 import type { OpenScope } from './open-scope.ts';
@@ -31,7 +30,6 @@ import { Seam } from './seam.ts';
 import { secretParameters } from './secret-parameters.ts';
 import { Shapes } from './shapes.ts';
 import { type StatementSource, STATEMENTS } from './statements.ts';
-import { detached } from './sql/statement-text.ts';
 import { Subscribers } from './subscribers.ts';
 import { Sums } from './sums.ts';
 import { attachTerminal } from './terminal/attach-terminal.ts';
@@ -59,9 +57,6 @@ export function queryTiming(options?: QueryTimingOptions): QueryTiming {
 /** Numbers of bytes that are near what V8 takes for what is kept, measured once. */
 const BYTES = { shape: 3_000, record: 400, finding: 1_500, base: 250_000 } as const;
 
-/** Tags of a scope, and characters of each, that are kept. */
-const MOST_TAGS = 100;
-const LONGEST_TAG = 1_000;
 /** Indexes are looked at so often at the most, in ms. */
 const INSPECT = 60_000;
 
@@ -241,7 +236,7 @@ class Timing implements QueryTiming {
 
   report(): TimingReport {
     void this.#inspect();
-    this.#ownCost ??= measureOwnCost(recordNothing());
+    this.#ownCost ??= measureOwnCost();
     const plans = this.#plans?.reports() ?? [];
     const planned = new Set(plans.map(({ id }) => id));
     const shapes = [...this.#shapes]
@@ -358,6 +353,12 @@ class Timing implements QueryTiming {
     if (this.#queries.some) {
       this.#queries.tell(query);
     }
+    if (this.#limits.size > 0) {
+      this.#tellOfLong(scope);
+    }
+  }
+
+  #tellOfLong(scope: OpenScope): void {
     for (const limit of this.#limits) {
       if (scope.took >= limit.us && scope.passed?.has(limit) !== true) {
         (scope.passed ??= new Set()).add(limit);
@@ -482,37 +483,6 @@ class Timing implements QueryTiming {
   }
 }
 
-/** The hot path on nothing, for its cost. */
-function recordNothing(): () => void {
-  const shapes = new Shapes(() => undefined);
-  const scopes = new Scopes(
-    () => undefined,
-    () => undefined,
-    () => undefined,
-  );
-  const sums = new Sums();
-  const lease = new Lease(new PoolStats('none', 'primary'));
-  const recorder = new Recorder({
-    scopes,
-    shapes,
-    statements: new Subscribers(() => undefined),
-    parameters: new ParameterDescriber('types'),
-    secretsOf: () => () => false,
-    slowFrom: () => Number.POSITIVE_INFINITY,
-    capture: (): CallSite | undefined => undefined,
-    sample: 0,
-    failed: () => undefined,
-    idleInTransaction: Number.POSITIVE_INFINITY,
-    longTransaction: Number.POSITIVE_INFINITY,
-    slow: () => undefined,
-    idled: () => undefined,
-    lasted: () => undefined,
-    ended: query => void sums.add(query),
-    found: () => undefined,
-  });
-  return recorder.rehearsal(lease);
-}
-
 function queryTextOf(message: string): string | undefined {
   const quoted = /"Query Text":\s*("(?:[^"\\]|\\.)*")/.exec(message)?.[1];
   return quoted === undefined ? undefined : (JSON.parse(quoted) as string);
@@ -529,41 +499,4 @@ async function ending<T>(promise: PromiseLike<T>, end: () => void): Promise<T> {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
-}
-
-function checkedFunction<T>(call: string, fn: T): T {
-  if (typeof fn !== 'function') {
-    throw new QueryTimingError('ARGUMENT', `${call} takes a function, but got: ${shown(fn)}. Write () => ….`);
-  }
-  return fn;
-}
-
-function checkedScope(scope: ScopeOptions): ScopeOptions {
-  const { name, kind } = (scope ?? {}) as Partial<ScopeOptions>;
-  if (typeof name !== 'string' || (kind !== undefined && kind !== 'request' && kind !== 'job')) {
-    throw new QueryTimingError(
-      'ARGUMENT',
-      `run(scope, fn) takes a name, or { name, kind: 'request' | 'job', tags }, but got: ${shown(scope)}. Give it a name.`,
-    );
-  }
-  return scope.tags === undefined ? scope : { ...scope, tags: checkedTags(scope.tags) };
-}
-
-function checkedTags(tags: unknown): Readonly<Record<string, string>> {
-  if (typeof tags !== 'object' || tags === null || !Object.values(tags).every(value => typeof value === 'string')) {
-    throw new QueryTimingError(
-      'ARGUMENT',
-      `tags are an object of texts, but got: ${shown(tags)}. Write { route: '/books/:id' }.`,
-    );
-  }
-  // What runs in a scope holds on to its tags, a timer of an idle connection too: comments take no more than this of them.
-  return Object.fromEntries(
-    Object.entries(tags as Record<string, string>)
-      .slice(0, MOST_TAGS)
-      .map(([name, value]) => [bounded(name), bounded(value)]),
-  );
-}
-
-function bounded(text: string): string {
-  return text.length <= LONGEST_TAG ? text : detached(text.slice(0, LONGEST_TAG));
 }

@@ -135,10 +135,15 @@ export class Recorder implements QueryEnds {
     query.label = typeof log?.label === 'string' ? boundedName(log.label) : undefined;
     query.fork = log?.id ?? query.fork;
     query.operation ??= log?.id === undefined ? 'execute' : 'qb';
-    const context = new Context(outer?.scope, outer?.operation, outer?.tags, outer?.quiet ?? false, query);
-    query.context = context;
-    const sent = this.#storage.run(context, send);
-    return makesEntities(outer) ? sent : ending(sent, query);
+    if (!makesEntities(outer)) {
+      return ending(this.#storage.run(this.#sending(outer, query), send), query);
+    }
+    if (outer!.query !== undefined) {
+      return this.#storage.run(this.#sending(outer, query), send);
+    }
+    // Nobody else sends anything in it: a context of its own, which costs as much as all the rest here, would tell no more.
+    outer!.query = query;
+    return send();
   }
 
   /** A statement is about to be written to a physical connection. */
@@ -148,7 +153,7 @@ export class Recorder implements QueryEnds {
     let query: OpenQuery;
     if (handed !== undefined && handed.sentAt === 0 && becomes(handed, sql)) {
       query = handed;
-    } else if (handed !== undefined && becomes(handed, sql)) {
+    } else if (handed?.error !== undefined && becomes(handed, sql)) {
       // It failed, and is sent once more.
       query = this.#open(handed.shape, context);
       query.logContext = handed.logContext;
@@ -268,6 +273,10 @@ export class Recorder implements QueryEnds {
         this.#host.failed(error);
       }
     }
+    const { context } = query;
+    if (context?.query === query) {
+      context.query = undefined;
+    }
     query.shape.entry.add(query);
     scope.add(query);
     this.#host.ended(query, scope);
@@ -283,6 +292,12 @@ export class Recorder implements QueryEnds {
     }
   }
 
+  #sending(outer: Context | undefined, query: OpenQuery): Context {
+    const context = new Context(outer?.scope, outer?.operation, outer?.tags, outer?.quiet ?? false, query);
+    query.context = context;
+    return context;
+  }
+
   #open(shape: ShapeText, context: Context | undefined): OpenQuery {
     return new OpenQuery(this.#nextQuery++, shape, performance.now(), context, this);
   }
@@ -292,7 +307,7 @@ export class Recorder implements QueryEnds {
     // A timer that was set in a request goes on after it.
     const scope =
       opened === undefined || opened.isOver
-        ? this.#host.scopes.of(query.context?.operation?.outerFork ?? query.fork, query.begunAt)
+        ? this.#host.scopes.of(query.context?.operation?.outerFork ?? query.fork, query.begunAt, query.answeredAt)
         : opened;
     query.owner = scope;
     query.scope = scope.id;

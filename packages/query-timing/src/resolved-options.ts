@@ -3,7 +3,7 @@ import { readBaseline } from './baseline.ts';
 import { checkBoolean, DAY, isObject, number, oneOf, shown, whole, wrong } from './checks.ts';
 import { type CommentSettings, commentSettings } from './comments/comment-settings.ts';
 import { OptionsError } from './errors.ts';
-import type { AnalysisSettings } from './findings/scope-analysis.ts';
+import type { AnalysisSettings } from './findings/seen.ts';
 import type { QueryTimingOptions } from './options.ts';
 import type { ParameterMode } from './parameters.ts';
 import { type ResolvedPlanOptions, resolvePlanOptions } from './plans/plan-options.ts';

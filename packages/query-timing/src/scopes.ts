@@ -1,3 +1,4 @@
+import { boundedName } from './bounded-name.ts';
 import type { ScopeAnalysis } from './findings/scope-analysis.ts';
 import { OpenScope } from './open-scope.ts';
 import type { ScopeKind } from './scope.ts';
@@ -42,16 +43,16 @@ export class Scopes {
   }
 
   /** One that is ended by {@link end}. */
-  open(kind: ScopeKind, name: string, isShared = false): OpenScope {
-    return new OpenScope(this.#next++, kind, name, this.#analyse(), isShared);
+  open(kind: ScopeKind, name: string): OpenScope {
+    return this.#make(kind, boundedName(name), false, performance.now());
   }
 
   /**
    * Of a query outside of any that was opened: that of its fork, else of the process.
    * @param begunAt when it began, in ms of `performance.now()`
+   * @param now the same of now
    */
-  of(fork: number | undefined, begunAt: number): OpenScope {
-    const now = performance.now();
+  of(fork: number | undefined, begunAt: number, now: number): OpenScope {
     let scope = fork === undefined ? this.#process : this.#forks.get(fork);
     if (scope !== undefined && begunAt - scope.lastAt > PAUSE) {
       this.end(scope);
@@ -60,15 +61,15 @@ export class Scopes {
     if (scope === undefined) {
       scope =
         fork === undefined
-          ? this.open('process', 'process', true)
-          : this.open('fork', `fork ${fork}`, this.#isShared(fork));
+          ? this.#make('process', 'process', true, now)
+          : this.#make('fork', `fork ${fork}`, this.#isShared(fork), now);
       if (fork === undefined) {
         this.#process = scope;
       } else {
-        if (this.#forks.size >= MOST_FORKS && !this.#forks.has(fork)) {
-          this.#endIdle(Number.POSITIVE_INFINITY);
-        }
         this.#forks.set(fork, scope);
+        if (this.#forks.size > MOST_FORKS) {
+          this.#endOldest();
+        }
       }
       // Not for each query: one that comes later finds the timer there.
       this.#sweep ??= setTimeout(() => this.#sweepForks(), IDLE).unref();
@@ -105,6 +106,18 @@ export class Scopes {
     this.#sweep = undefined;
     this.#forks.clear();
     this.#process = undefined;
+  }
+
+  #make(kind: ScopeKind, name: string, isShared: boolean, now: number): OpenScope {
+    return new OpenScope(this.#next++, kind, name, this.#analyse(), isShared, now);
+  }
+
+  #endOldest(): void {
+    for (const [fork, scope] of this.#forks) {
+      this.#forks.delete(fork);
+      this.end(scope);
+      return;
+    }
   }
 
   #sweepForks(): void {

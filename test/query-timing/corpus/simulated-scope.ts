@@ -1,11 +1,8 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import type { CallSite, Finding, QueryRecord } from '@mikrokit/query-timing';
 import { ModelFacts } from '../../../packages/query-timing/src/findings/model-facts.ts';
-import {
-  type AnalysisSettings,
-  type OperationTrace,
-  ScopeAnalysis,
-} from '../../../packages/query-timing/src/findings/scope-analysis.ts';
+import { ScopeAnalysis } from '../../../packages/query-timing/src/findings/scope-analysis.ts';
+import type { AnalysisSettings, OperationTrace } from '../../../packages/query-timing/src/findings/seen.ts';
 import { OrmModel } from '../../../packages/query-timing/src/seam/model.ts';
 import { type Scan, scan } from '../../../packages/query-timing/src/sql/scan.ts';
 import { entities } from './shop.ts';

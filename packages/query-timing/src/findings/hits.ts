@@ -1,7 +1,7 @@
 import type { CallSite } from '../call-site.ts';
 import type { Course } from './course.ts';
 import type { Group, Hit, Repeats } from './repeats.ts';
-import type { Seen } from './scope-analysis.ts';
+import type { Seen } from './seen.ts';
 import { callOf } from './own-work.ts';
 import { siteKey } from './site-key.ts';
 import { hashText, hashValue, hashValues } from './value-hash.ts';

@@ -1,4 +1,4 @@
-import type { OperationTrace } from './scope-analysis.ts';
+import type { OperationTrace } from './seen.ts';
 
 /** Calls that send further queries of their own for what they have read: populate, tables of pairs. */
 const HOSTS: ReadonlySet<string> = new Set(['find', 'findOne']);

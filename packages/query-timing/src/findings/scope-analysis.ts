@@ -1,6 +1,5 @@
 import type { Finding } from '../finding.ts';
 import type { Model } from '../model.ts';
-import type { QueryRecord } from '../query-record.ts';
 import type { Scan } from '../sql/scan.ts';
 import { CallsSeen } from './calls-seen.ts';
 import { Course } from './course.ts';
@@ -11,52 +10,12 @@ import { ModelFacts } from './model-facts.ts';
 import { callOf, entitiesTo, hostOf, isBesides } from './own-work.ts';
 import { type Group, Repeats } from './repeats.ts';
 import type { ScopeView } from './scope-view.ts';
-
-/** A query of a scope, when it is over. */
-export interface Seen {
-  readonly record: QueryRecord;
-  /** With `?` (MikroORM) or `$n` (Kysely); not kept. */
-  readonly sql: string;
-  /** Not kept. */
-  readonly parameters: readonly unknown[];
-  /** Not kept. */
-  readonly rows: readonly Readonly<Record<string, unknown>>[];
-  /** The call of the EntityManager it was made for. */
-  readonly operation: OperationTrace | undefined;
-}
-
-/** A call of the EntityManager. */
-export interface OperationTrace {
-  readonly id: number;
-  /** `find`, `findOne`, `count`, `flush`, `insert`, `upsert`, `nativeUpdate`, `transactional` … */
-  readonly name: string;
-  /** Class name. */
-  readonly entity: string | undefined;
-  /** `em.id` of the fork it was called on. */
-  readonly fork?: number | undefined;
-  /** The call that made this one: populate, a lazy load inside … */
-  readonly parent: OperationTrace | undefined;
-}
-
-/** When repeats are a finding. */
-export interface AnalysisSettings {
-  /** So many with different parameters. */
-  readonly threshold: number;
-  /** That took so long together, in ms. */
-  readonly minTime: number;
-  /** Not those of such a file, function, entity or shape. */
-  readonly ignore: readonly (string | RegExp)[];
-  /** Keeps hashes of what key columns held. */
-  readonly proof: boolean;
-  /**
-   * Asks for the call site of everything that may be a parent, not only of what has been one before: for development, since
-   * it costs a stack for each query with several rows. @default false
-   */
-  readonly eagerSites?: boolean;
-}
+import type { AnalysisSettings, Seen } from './seen.ts';
 
 const NONE: readonly never[] = [];
 const MOST_SHAPES = 500;
+/** Shapes that are looked for one by one. */
+const FEW = 8;
 /** From the second query of a shape on, so many are located. */
 const MOST_LOCATED = 6;
 
@@ -67,7 +26,8 @@ const MOST_LOCATED = 6;
  */
 export class ScopeAnalysis {
   readonly #view: ScopeView;
-  readonly #shapes = new Map<string, Repeats>();
+  /** By id, from the ninth on: most scopes have few. */
+  #shapes: Map<string, Repeats> | undefined = undefined;
   readonly #inOrder: Repeats[] = [];
   readonly #course = new Course();
   readonly #calls = new CallsSeen();
@@ -93,7 +53,7 @@ export class ScopeAnalysis {
     if (shape.hasList && shape.kind !== 'select') {
       return false;
     }
-    const repeats = this.#shapes.get(shape.id);
+    const repeats = this.#of(shape);
     if (repeats !== undefined && repeats.count > 0) {
       return repeats.count < MOST_LOCATED;
     }
@@ -156,6 +116,19 @@ export class ScopeAnalysis {
     return this.#found.findings;
   }
 
+  #of({ id }: Scan): Repeats | undefined {
+    if (this.#inOrder.length > FEW) {
+      this.#shapes ??= new Map(this.#inOrder.map(repeats => [repeats.shape.id, repeats]));
+      return this.#shapes.get(id);
+    }
+    for (const repeats of this.#inOrder) {
+      if (repeats.shape.id === id) {
+        return repeats;
+      }
+    }
+    return undefined;
+  }
+
   #read(seen: Seen): Finding | undefined {
     const { record, rows, operation } = seen;
     const repeats = this.#repeats(seen);
@@ -203,7 +176,7 @@ export class ScopeAnalysis {
 
   #repeats({ record, operation }: Seen): Repeats | undefined {
     const { shape } = record;
-    let repeats = this.#shapes.get(shape.id);
+    let repeats = this.#of(shape);
     if (repeats === undefined && this.#inOrder.length < MOST_SHAPES) {
       repeats = new Repeats(
         shape,
@@ -211,8 +184,8 @@ export class ScopeAnalysis {
         callOf(operation)?.name ?? record.operation,
         operation?.entity ?? record.entity,
       );
-      this.#shapes.set(shape.id, repeats);
       this.#inOrder.push(repeats);
+      this.#shapes?.set(shape.id, repeats);
     }
     return repeats;
   }

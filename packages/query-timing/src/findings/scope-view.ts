@@ -2,7 +2,7 @@ import type { Finding } from '../finding.ts';
 import type { Course } from './course.ts';
 import type { ModelFacts } from './model-facts.ts';
 import type { Group, Repeats } from './repeats.ts';
-import type { AnalysisSettings } from './scope-analysis.ts';
+import type { AnalysisSettings } from './seen.ts';
 
 /** What the rules look at. */
 export interface ScopeView {

@@ -2,7 +2,7 @@ import type { EntityManager, MikroORM } from '@mikro-orm/core';
 import { QueryTimingError } from '../errors.ts';
 import type { Recorder } from '../recorder.ts';
 
-type Method = (...args: unknown[]) => unknown;
+type Method = (this: EntityManager, ...args: unknown[]) => unknown;
 type EntityManagerClass = new (...args: never[]) => EntityManager;
 
 /** Calls that make entities of the rows they read. */
@@ -39,18 +39,11 @@ const WITHOUT_ENTITY: ReadonlySet<string> = new Set(['flush', 'begin', 'commit',
 export function timedEntityManager(Base: EntityManagerClass, recorder: Recorder): EntityManagerClass {
   const Timed = class extends (Base as new (...args: unknown[]) => EntityManager) {} as unknown as EntityManagerClass;
   const prototype = Timed.prototype as unknown as Record<string, Method>;
-  const override = (name: string, method: (this: EntityManager, inner: Method, args: unknown[]) => unknown): void => {
+  const override = (name: string, timed: (inner: Method) => Method): void => {
     const inner = prototype[name];
-    if (inner === undefined) {
-      return;
+    if (typeof inner === 'function') {
+      Object.defineProperty(prototype, name, { value: timed(inner), writable: true, configurable: true });
     }
-    Object.defineProperty(prototype, name, {
-      value(this: EntityManager, ...args: unknown[]) {
-        return method.call(this, inner, args);
-      },
-      writable: true,
-      configurable: true,
-    });
   };
   for (const name of HYDRATING) {
     if (typeof prototype[name] !== 'function') {
@@ -59,20 +52,26 @@ export function timedEntityManager(Base: EntityManagerClass, recorder: Recorder)
         `queryTiming() needs EntityManager.${name}(), which this MikroORM has not.`,
       );
     }
-    override(name, function (inner, args) {
-      return recorder.operation(name, entityName(args[0]), this.id, () => inner.apply(this, args) as Promise<unknown>);
-    });
   }
-  for (const name of OTHERS) {
-    override(name, function (inner, args) {
-      const entity = WITHOUT_ENTITY.has(name) ? undefined : entityName(args[0]);
-      return recorder.operation(name, entity, this.id, () => inner.apply(this, args) as Promise<unknown>);
-    });
+  for (const name of [...HYDRATING, ...OTHERS]) {
+    const hasEntity = !WITHOUT_ENTITY.has(name);
+    override(
+      name,
+      inner =>
+        function (this: EntityManager, ...args) {
+          const entity = hasEntity ? entityName(args[0]) : undefined;
+          return recorder.operation(name, entity, this.id, () => inner.apply(this, args) as Promise<unknown>);
+        },
+    );
   }
-  override('stream', function (inner, args) {
-    const call = (): AsyncIterable<unknown> => inner.apply(this, args) as AsyncIterable<unknown>;
-    return recorder.streaming('stream', entityName(args[0]), this.id, call);
-  });
+  override(
+    'stream',
+    inner =>
+      function (this: EntityManager, ...args) {
+        const call = (): AsyncIterable<unknown> => inner.apply(this, args) as AsyncIterable<unknown>;
+        return recorder.streaming('stream', entityName(args[0]), this.id, call);
+      },
+  );
   return Timed;
 }
 
