@@ -12,6 +12,8 @@ export class Context {
   readonly quiet: boolean;
   /** What MikroORM has handed to its connection, and was not sent yet. */
   query: OpenQuery | undefined;
+  /** Where it is sent next, if it has failed. */
+  next: { readonly node: string; readonly route: string } | undefined = undefined;
 
   constructor(
     scope: OpenScope | undefined,

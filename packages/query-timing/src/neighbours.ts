@@ -147,11 +147,19 @@ export class Neighbours {
   }
 
   #routed({ node, role, reason }: RouteEvent): void {
-    const query = this.#context()?.query;
-    if (query !== undefined) {
+    const context = this.#context();
+    const query = context?.query;
+    if (query === undefined) {
+      return;
+    }
+    const route = boundedName(reason);
+    if (query.error !== undefined) {
+      context!.next = { node: boundedName(node), route };
+    } else if (query.route === undefined) {
+      // The first is its own; another one is of what is asked in its call, by a hook.
       query.node = boundedName(node);
       query.role = role;
-      query.route = boundedName(reason);
+      query.route = route;
     }
   }
 }

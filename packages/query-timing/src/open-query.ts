@@ -2,6 +2,7 @@ import type { CallSite } from './call-site.ts';
 import type { Context } from './context.ts';
 import type { Lease } from './lease.ts';
 import type { OpenScope } from './open-scope.ts';
+import type { PoolStats } from './pool-stats.ts';
 import type { QueryRecord } from './query-record.ts';
 import type { ShapeText } from './shapes.ts';
 
@@ -53,6 +54,7 @@ export class OpenQuery implements QueryRecord {
   #owner: OpenScope | undefined = undefined;
   #logContext: LogContext | undefined = undefined;
   #answer: Answer | undefined = undefined;
+  #pool: PoolStats | undefined = undefined;
   readonly #ends: QueryEnds;
   #isOver = false;
   #isLeft = false;
@@ -99,6 +101,15 @@ export class OpenQuery implements QueryRecord {
     this.#logContext = logContext;
   }
 
+  /** That of the connection it was handed to; set while it is open. */
+  get pool(): PoolStats | undefined {
+    return this.#pool;
+  }
+
+  set pool(pool: PoolStats | undefined) {
+    this.#pool = pool;
+  }
+
   /** Set from its answer to its end. */
   get answer(): Answer | undefined {
     return this.#answer;
@@ -140,6 +151,7 @@ export class OpenQuery implements QueryRecord {
     this.#logContext = undefined;
     this.#owner = undefined;
     this.#answer = undefined;
+    this.#pool = undefined;
   }
 }
 

@@ -17,6 +17,8 @@ export class Operation {
   cache: string | undefined = undefined;
   /** A query whose rows it is making entities of. */
   #hydrating: OpenQuery | undefined = undefined;
+  /** Queries that have failed, until they are sent again. */
+  #failed: OpenQuery[] | undefined = undefined;
   #isOver = false;
 
   constructor(id: number, name: string, entity: string | undefined, fork: number, parent: Operation | undefined) {
@@ -49,6 +51,15 @@ export class Operation {
     }
   }
 
+  /** `query` has failed: whoever has sent it may send it again. */
+  fails(query: OpenQuery): void {
+    if (this.#isOver) {
+      query.end();
+    } else {
+      (this.#failed ??= []).push(query);
+    }
+  }
+
   /** It has made its entities, or goes on to something else. */
   hydrated(): void {
     const query = this.#hydrating;
@@ -62,6 +73,8 @@ export class Operation {
   end(): void {
     this.#isOver = true;
     this.hydrated();
+    this.#failed?.forEach(query => query.end());
+    this.#failed = undefined;
     this.parent = undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { tracingChannel } from 'node:diagnostics_channel';
+import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
 import { boundedName } from './bounded-name.ts';
 import type { CallSite } from './call-site.ts';
 import { Context } from './context.ts';
@@ -58,15 +58,17 @@ const MAKES_ENTITIES: ReadonlySet<string> = new Set(['find', 'findOne']);
 export class Recorder implements QueryEnds {
   readonly #host: RecorderHost;
   readonly #storage = new AsyncLocalStorage<Context>();
-  readonly #channel = tracingChannel<unknown, OpenQuery>('mikrokit:query');
+  readonly #channel: TracingChannel<unknown, OpenQuery>;
   /** The query that was over last, of whichever scope. */
   last: OpenQuery | undefined = undefined;
   #nextQuery = 1;
   #nextOperation = 1;
   #nextTransaction = 1;
 
-  constructor(host: RecorderHost) {
+  /** @param channel where each query is published */
+  constructor(host: RecorderHost, channel: string) {
     this.#host = host;
+    this.#channel = tracingChannel(channel);
   }
 
   get context(): Context | undefined {
@@ -98,6 +100,8 @@ export class Recorder implements QueryEnds {
       return await this.#storage.run(context, call);
     } finally {
       operation.end();
+      // What was never sent, since its caller has left.
+      context.query = undefined;
     }
   }
 
@@ -127,16 +131,23 @@ export class Recorder implements QueryEnds {
     }
   }
 
-  /** MikroORM hands a query to its connection: `send` makes it send it. */
-  handedOver<T>(sql: string, log: LogContext | undefined, send: () => Promise<T>): Promise<T> {
+  /** MikroORM hands a query to its connection, which has `pool`: `send` makes it send it. */
+  handedOver<T>(sql: string, log: LogContext | undefined, pool: PoolStats, send: () => Promise<T>): Promise<T> {
     const outer = this.#storage.getStore();
+    const makes = makesEntities(outer);
+    if (makes) {
+      // Of the query before, all entities are made: of those that the pairs of a relation are asked for.
+      outer!.operation!.hydrated();
+    }
     const query = this.#open(this.#host.shapes.of(log?.query ?? sql), outer);
     query.logContext = log;
     query.label = typeof log?.label === 'string' ? boundedName(log.label) : undefined;
     query.fork = log?.id ?? query.fork;
     query.operation ??= log?.id === undefined ? 'execute' : 'qb';
-    if (!makesEntities(outer)) {
-      return ending(this.#storage.run(this.#sending(outer, query), send), query);
+    query.pool = pool;
+    if (!makes) {
+      const context = this.#sending(outer, query);
+      return ending(this.#storage.run(context, send), context);
     }
     if (outer!.query !== undefined) {
       return this.#storage.run(this.#sending(outer, query), send);
@@ -154,12 +165,17 @@ export class Recorder implements QueryEnds {
     if (handed !== undefined && handed.sentAt === 0 && becomes(handed, sql)) {
       query = handed;
     } else if (handed?.error !== undefined && becomes(handed, sql)) {
-      // It failed, and is sent once more.
+      // It failed, and is sent once more: another query of the same call.
       query = this.#open(handed.shape, context);
+      query.pool = handed.pool;
+      query.node = context!.next?.node;
+      query.route = context!.next?.route;
+      context!.next = undefined;
       query.logContext = handed.logContext;
       query.label = handed.label;
       query.fork = handed.fork;
       query.operation = handed.operation;
+      handed.end();
       context!.query = query;
     } else {
       query = this.#open(this.#host.shapes.of(sql), context);
@@ -232,7 +248,8 @@ export class Recorder implements QueryEnds {
   /** There was no connection for what was handed over. */
   refused(pool: PoolStats, error: unknown): void {
     const query = this.#storage.getStore()?.query;
-    if (query === undefined || query.sentAt !== 0) {
+    // Something else may be sent in the same call meanwhile, by a hook.
+    if (query === undefined || query.sentAt !== 0 || query.pool !== pool) {
       return;
     }
     const now = performance.now();
@@ -246,17 +263,24 @@ export class Recorder implements QueryEnds {
     this.#leave(query);
   }
 
-  /** All that is done for a query, without a database. @returns does it once */
+  /** All that is done for a `findOne` of a fork of its own, without a database. @returns does it once */
   rehearsal(lease: Lease): () => void {
     const sql = 'select "b0".* from "book" as "b0" where "b0"."id" = ? limit ?';
     const rows = [{ id: 1, title: 'x' }];
+    const done = Promise.resolve(rows);
+    let fork = 0;
     return () => {
-      const query = this.#open(this.#host.shapes.of(sql), undefined);
-      this.#storage.run(new Context(undefined, undefined, undefined, false, query), () => {
-        this.written(this.begin(lease, sql));
-        this.answered(lease, query, sql, rows, rows, undefined);
-      });
-      query.end();
+      const log = { query: sql, formatted: sql, params: [7, 1], id: ++fork };
+      const operation = new Operation(this.#nextOperation++, 'findOne', 'Book', fork, undefined);
+      this.#storage.run(new Context(undefined, operation, undefined, false, undefined), () =>
+        this.handedOver(sql, log, lease.pool, () => {
+          const query = this.begin(lease, sql);
+          this.written(query);
+          this.answered(lease, query, sql, log.params, rows, undefined);
+          return done;
+        }),
+      );
+      operation.end();
     };
   }
 
@@ -279,6 +303,7 @@ export class Recorder implements QueryEnds {
     }
     query.shape.entry.add(query);
     scope.add(query);
+    scope.lastAt = Math.max(scope.lastAt, query.begunAt + query.took / 1000);
     this.#host.ended(query, scope);
     const { asyncStart, asyncEnd, error } = this.#channel;
     if (query.error !== undefined && error.hasSubscribers) {
@@ -332,8 +357,10 @@ export class Recorder implements QueryEnds {
     const { context, logContext } = query;
     if (logContext === undefined || query.isLeft) {
       query.end();
-    } else if (makesEntities(context)) {
+    } else if (query.error === undefined && makesEntities(context)) {
       context!.operation!.hydrates(query);
+    } else if (makesEntities(context)) {
+      context!.operation!.fails(query);
     }
   }
 
@@ -417,11 +444,12 @@ export class Recorder implements QueryEnds {
 }
 
 /** With `await`, and nothing else that waits for `sent`: V8 follows a promise outwards only if one alone waits for it. */
-async function ending<T>(sent: Promise<T>, query: OpenQuery): Promise<T> {
+async function ending<T>(sent: Promise<T>, context: Context): Promise<T> {
   try {
     return await sent;
   } finally {
-    query.end();
+    // The last one that it was sent as.
+    context.query?.end();
   }
 }
 

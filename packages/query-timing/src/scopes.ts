@@ -8,6 +8,8 @@ const IDLE = 1_000;
 /** A query that comes so long after the one before is of something else: of the next message, or request. In ms. */
 const PAUSE = 50;
 const MOST_FORKS = 1_000;
+/** Of those, so many are compared when there is one too many. */
+const LOOKED_AT = 16;
 
 /** Makes scopes, and ends those of forks. */
 export class Scopes {
@@ -55,6 +57,8 @@ export class Scopes {
   of(fork: number | undefined, begunAt: number, now: number): OpenScope {
     let scope = fork === undefined ? this.#process : this.#forks.get(fork);
     if (scope !== undefined && begunAt - scope.lastAt > PAUSE) {
+      // First out of what runs: who is told of its end may ask for a report.
+      this.#forget(fork);
       this.end(scope);
       scope = undefined;
     }
@@ -79,6 +83,9 @@ export class Scopes {
   }
 
   end(scope: OpenScope): void {
+    if (scope.isOver) {
+      return;
+    }
     try {
       scope.end();
       this.#ended(scope);
@@ -112,11 +119,29 @@ export class Scopes {
     return new OpenScope(this.#next++, kind, name, this.#analyse(), isShared, now);
   }
 
-  #endOldest(): void {
-    for (const [fork, scope] of this.#forks) {
+  #forget(fork: number | undefined): void {
+    if (fork === undefined) {
+      this.#process = undefined;
+    } else {
       this.#forks.delete(fork);
-      this.end(scope);
-      return;
+    }
+  }
+
+  /** Of the first ones that were made, that which was not heard of for the longest time. */
+  #endOldest(): void {
+    let oldest: readonly [fork: number, scope: OpenScope] | undefined;
+    let looked = 0;
+    for (const each of this.#forks) {
+      if (oldest === undefined || each[1].lastAt < oldest[1].lastAt) {
+        oldest = each;
+      }
+      if (++looked === LOOKED_AT) {
+        break;
+      }
+    }
+    if (oldest !== undefined) {
+      this.#forks.delete(oldest[0]);
+      this.end(oldest[1]);
     }
   }
 

@@ -97,7 +97,7 @@ export function timeConnection(connection: TimedConnection, role: 'primary' | 'r
   sending.pool(pool);
   const executeQuery = connection.executeQuery.bind(connection);
   connection.executeQuery = (query, send, context, ...rest) =>
-    recorder.handedOver(query, context, () => executeQuery(query, send, context, ...rest));
+    recorder.handedOver(query, context, pool, () => executeQuery(query, send, context, ...rest));
 
   const physicals = new PhysicalConnections(pool, sending);
   const create = connection.createKyselyDialect.bind(connection);

@@ -1,7 +1,11 @@
+import { endianness } from 'node:os';
+
 /** Of the texts that need no memory of their own, in characters. */
 const LONGEST = 8_192;
 const SHARED = Buffer.allocUnsafeSlow(LONGEST * 2);
 const CODES = new Uint16Array(SHARED.buffer, SHARED.byteOffset, LONGEST);
+/** Whether numbers begin with their greater byte here: a buffer writes the lesser one first. */
+const SWAPS = endianness() === 'BE';
 
 /**
  * The UTF-16 code units of a text, as an array: to copy them takes a tenth of the time that it takes to get them one by one.
@@ -10,11 +14,11 @@ const CODES = new Uint16Array(SHARED.buffer, SHARED.byteOffset, LONGEST);
  */
 export function codesOf(text: string): Uint16Array {
   const { length } = text;
-  if (length <= LONGEST) {
-    SHARED.write(text, 0, 'utf16le');
-    return CODES;
+  const isLong = length > LONGEST;
+  const bytes = isLong ? Buffer.allocUnsafeSlow(length * 2) : SHARED;
+  bytes.write(text, 0, 'utf16le');
+  if (SWAPS) {
+    bytes.swap16();
   }
-  const own = Buffer.allocUnsafeSlow(length * 2);
-  own.write(text, 0, 'utf16le');
-  return new Uint16Array(own.buffer, own.byteOffset, length);
+  return isLong ? new Uint16Array(bytes.buffer, bytes.byteOffset, length) : CODES;
 }
