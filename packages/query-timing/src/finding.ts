@@ -49,6 +49,7 @@ export interface Finding {
   readonly scope: string | undefined;
 }
 
+/** The query whose rows led to others. */
 export interface FindingParent {
   /** `id` of its shape. */
   readonly shape: string;

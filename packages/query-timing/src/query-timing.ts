@@ -77,7 +77,16 @@ class Timing implements QueryTiming {
   /** For the matchers of tests. */
   readonly [STATEMENTS]: StatementSource = {
     watch: fn => this.#statements.add(([query, sql, values]) => fn(query, sql, values)),
-    open: clientUrl => this.#seam!.openSide(clientUrl),
+    open: clientUrl => {
+      if (this.#seam === undefined) {
+        throw new QueryTimingError(
+          'NOT_REGISTERED',
+          'The queries of a timing can be explained as soon as an ORM has it, but none has. Give it to one: ' +
+            'MikroORM.init({ extensions: [timing] }).',
+        );
+      }
+      return this.#seam.openSide(clientUrl);
+    },
   };
   readonly #limits = new Set<{ readonly us: number; readonly fn: Subscribers<ScopeReport> }>();
   #sums = new Sums();
@@ -115,7 +124,7 @@ class Timing implements QueryTiming {
       failed,
       fork => fork === this.#seam?.globalFork,
     );
-    this.#recorder = new Recorder(this.#host());
+    this.#recorder = new Recorder(this.#host(), 'mikrokit:query');
     this.#neighbours = new Neighbours(
       () => this.#recorder.context,
       () => this.#recorder.last,

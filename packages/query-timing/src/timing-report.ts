@@ -30,6 +30,7 @@ export interface TimingReport {
   readonly seconds: readonly SecondReport[];
 }
 
+/** Sums over all queries. */
 export interface Totals {
   readonly queries: number;
   readonly errors: number;
@@ -44,6 +45,7 @@ export interface Totals {
   readonly transactions: number;
 }
 
+/** What the queries of one shape cost. */
 export interface ShapeReport {
   readonly id: string;
   readonly text: string;
@@ -65,7 +67,10 @@ export interface ShapeReport {
   readonly p95: number;
   readonly p99: number;
   readonly max: number;
-  /** Bucket index (base 2^(1/16), see `Histogram`) and count, of those that have any. */
+  /**
+   * Index and count of the buckets that have any, without loss: bucket `i` has what took more than 2^(i/16) and at most
+   * 2^((i+1)/16) µs, -1 all up to 1 µs, 400 all above 33.5 s (OpenTelemetry's exponential histogram of scale 4).
+   */
   readonly histogram: readonly (readonly [bucket: number, count: number])[];
   readonly worst: readonly QueryRecord[];
   readonly site: CallSite | undefined;
@@ -114,6 +119,7 @@ export interface PlanReport {
   readonly raw: string;
 }
 
+/** A node of a plan; rows and times as PostgreSQL counts them. */
 export interface PlanNode {
   readonly type: string;
   readonly relation: string | undefined;
@@ -138,6 +144,7 @@ export interface PlanNode {
   readonly children: readonly PlanNode[];
 }
 
+/** A pool of connections: how many there are of which kind now, and what was waited for them. */
 export interface PoolReport {
   readonly name: string;
   readonly role: 'primary' | 'replica' | undefined;
@@ -156,6 +163,7 @@ export interface PoolReport {
   readonly timeouts: number;
   /** Who holds a connection now, the longest first, at most ten. */
   readonly holders: readonly {
+    /** In ms since the epoch. */
     readonly since: number;
     readonly scope: string | undefined;
     readonly summary: string;
@@ -163,6 +171,7 @@ export interface PoolReport {
   }[];
 }
 
+/** What the queries of one server cost. */
 export interface NodeReport {
   readonly name: string;
   readonly role: 'primary' | 'replica' | undefined;
@@ -176,6 +185,7 @@ export interface NodeReport {
   readonly reasons: Readonly<Record<string, number>>;
 }
 
+/** How often the result cache was asked, and what it answered. */
 export interface CacheReport {
   readonly hits: number;
   readonly misses: number;
@@ -189,12 +199,14 @@ export interface CacheReport {
   readonly reasons: Readonly<Record<string, number>>;
 }
 
+/** How many calls the batch loader has answered by how many queries. */
 export interface BatchReport {
   readonly batches: number;
   readonly calls: number;
   readonly entities: Readonly<Record<string, { readonly batches: number; readonly calls: number }>>;
 }
 
+/** The queries that began in one second. */
 export interface SecondReport {
   /** In s since the epoch. */
   readonly second: number;
@@ -207,8 +219,12 @@ export interface SecondReport {
   readonly used: number;
 }
 
+/** What the timing costs, keeps and could not keep. */
 export interface OwnCost {
-  /** Measured at the start-up of the process on a copy of the hot path, in µs for each query. */
+  /**
+   * In µs for each query: all that is done for one on a copy of the hot path, without a database, measured at the first
+   * `report()`. Between answers of a database, when nothing of it is in the processor's caches, it is some times as much.
+   */
   readonly perQuery: number;
   /** Of what is kept, an estimate, in bytes. */
   readonly memory: number;

@@ -26,21 +26,35 @@ export interface TimingEvents {
 
 /** What `queryTiming()` returns: MikroORM's `extensions: [...]` takes it, and the rest of the program asks it. */
 export interface QueryTiming {
-  /** Called by MikroORM while it is constructed. */
+  /**
+   * Called by MikroORM while it is constructed.
+   * @throws QueryTimingError `ARGUMENT` for a second ORM, `UNSUPPORTED` for one that cannot be timed
+   */
   register(orm: MikroORM): void;
   /**
-   * Calls `fn` with each query when it is over. One that throws is counted (`own.failures`), and is called again.
+   * Calls `fn` with each query when it is over, in the course of the query: what takes long there, its caller waits for. One
+   * that throws is counted (`own.failures`), and is called again.
    * @returns ends it
+   * @throws QueryTimingError `ARGUMENT` for what is no function
    */
   subscribe(fn: (record: QueryRecord) => void): () => void;
-  /** Calls `fn` when it happens. @returns ends it */
+  /**
+   * Calls `fn` when it happens.
+   * @returns ends it
+   * @throws QueryTimingError `ARGUMENT` for an event that there is not
+   */
   on<Name extends keyof TimingEvents>(name: Name, fn: (event: TimingEvents[Name]) => void): () => void;
   /**
    * Runs `fn` as a scope: its queries are counted together, and findings are made when it is over (its promise is settled).
-   * One within another is part of it unless it has a name of its own, which it has here always.
+   * One within another is a scope of its own: the outer one does not count its queries.
+   * @returns what `fn` returns
+   * @throws QueryTimingError `ARGUMENT` for what is no name, and what `fn` throws
    */
   run<T>(scope: string | ScopeOptions, fn: () => T): T;
-  /** Renames the scope that is running now: of a request, once its route is known. At most 200 characters are kept. */
+  /**
+   * Renames the scope that is running now: of a request, once its route is known. At most 200 characters are kept. Outside of a scope nothing
+   * happens. @throws QueryTimingError `ARGUMENT` for what is no text
+   */
   rename(name: string): void;
   /** Adds tags for SQL comments to the queries of `fn`. */
   withTags<T>(tags: Readonly<Record<string, string>>, fn: () => T): T;

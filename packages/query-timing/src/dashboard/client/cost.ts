@@ -17,7 +17,11 @@ export function costView({ state, report }: Context): VNode {
       undefined,
       h('h3', undefined, 'Timing'),
       facts(
-        fact('For each query', duration(own.perQuery), 'Measured on a copy of the hot path when the process started.'),
+        fact(
+          'For each query',
+          duration(own.perQuery),
+          'On a copy of the hot path, without a database; in a request, some times as much.',
+        ),
         fact(
           'Of all time in SQL',
           percent(totals.took > 0 ? (own.perQuery * totals.queries) / totals.took : undefined),
