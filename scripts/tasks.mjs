@@ -29,7 +29,7 @@ export const tasks = {
     run: args => node([programOf('vitest', 'test'), 'run', '--root', 'test', ...args]),
   },
   'test:long': {
-    says: 'the random tests at length, 1 000 000 reads each (MIKROKIT_CASES and MIKROKIT_SEED change that), and the fault suite',
+    says: 'the random tests at length, 1 000 000 reads each (MIKROKIT_CASES and MIKROKIT_SEED change that), the fault suite, and a million timed queries',
     run: args =>
       node(
         [
@@ -39,6 +39,7 @@ export const tasks = {
           'register-checker',
           'random-application',
           'replica-resolver/faults',
+          'query-timing/bounds',
           '--root',
           'test',
           '--disable-console-intercept',

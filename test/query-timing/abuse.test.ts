@@ -8,6 +8,7 @@ import {
   QueryTimingError,
   type QueryTimingOptions,
 } from '@mikrokit/query-timing';
+import { queryMatchers } from '@mikrokit/query-timing/vitest';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 /* Whatever cannot have been meant is refused at once: contract, value, remedy. */
@@ -380,5 +381,17 @@ describe('calls', () => {
     expect(() => call(timing)).toThrow(QueryTimingError);
     expect(() => call(timing)).toThrow(expect.objectContaining({ message, code: 'ARGUMENT' }));
     expect(timing.report().totals.scopes).toBe(0);
+  });
+
+  test('plans of a timing that no ORM has', async () => {
+    const { toUseIndex } = queryMatchers(queryTiming({ terminal: false }));
+    await expect(toUseIndex.call({}, () => 'nothing', 'book_pkey')).rejects.toThrow(
+      expect.objectContaining({
+        code: 'NOT_REGISTERED',
+        message:
+          'Queries can be explained as soon as an ORM has the timing, but none has. ' +
+          'Give it to one: MikroORM.init({ extensions: [timing] }).',
+      }),
+    );
   });
 });

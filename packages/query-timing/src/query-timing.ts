@@ -76,17 +76,17 @@ class Timing implements QueryTiming {
   readonly #statements: Subscribers<[query: OpenQuery, sql: string, values: readonly unknown[]]>;
   /** For the matchers of tests. */
   readonly [STATEMENTS]: StatementSource = {
-    watch: fn => this.#statements.add(([query, sql, values]) => fn(query, sql, values)),
-    open: clientUrl => {
+    watch: fn => {
       if (this.#seam === undefined) {
         throw new QueryTimingError(
           'NOT_REGISTERED',
-          'The queries of a timing can be explained as soon as an ORM has it, but none has. Give it to one: ' +
-            'MikroORM.init({ extensions: [timing] }).',
+          'Queries can be explained as soon as an ORM has the timing, but none has. ' +
+            'Give it to one: MikroORM.init({ extensions: [timing] }).',
         );
       }
-      return this.#seam.openSide(clientUrl);
+      return this.#statements.add(([query, sql, values]) => fn(query, sql, values));
     },
+    open: clientUrl => this.#seam!.openSide(clientUrl),
   };
   readonly #limits = new Set<{ readonly us: number; readonly fn: Subscribers<ScopeReport> }>();
   #sums = new Sums();
