@@ -6,6 +6,7 @@ import { resultCache } from '@mikrokit/result-cache';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openOrm } from '../harness/orm.ts';
 import { openReplicated, type Replicated } from '../replica-resolver/fixtures/open-replicated.ts';
+import { testIf } from './test-if.ts';
 
 /* With any of the other packages, in any order: the same answers, no more queries than without, and each query told of once. */
 
@@ -195,7 +196,7 @@ describe.each(orders.map(names => [names.join('(), '), names] as const))('extens
     expect(timing!.report().scopes.find(({ name }) => name === 'lists')!.queries).toBeGreaterThanOrEqual(told.length);
   });
 
-  test.runIf(cached)('what the cache answers is no query, and is counted', async () => {
+  testIf(cached)('what the cache answers is no query, and is counted', async () => {
     const { orm, timing, queries } = await open(names);
     await orm.em.fork().find(Book, {}, byId);
     const before = queries().length;
@@ -204,7 +205,7 @@ describe.each(orders.map(names => [names.join('(), '), names] as const))('extens
     expect(timing!.report().cache).toMatchObject({ hits: 1, entities: { Book: { hits: 1, misses: 1 } } });
   });
 
-  test.runIf(batched)('what was batched is counted, and no N+1', async () => {
+  testIf(batched)('what was batched is counted, and no N+1', async () => {
     const { orm, timing } = await open(names);
     await timing!.run('list', async () => {
       const books = await orm.em.fork().find(Book, {}, byId);
@@ -214,7 +215,7 @@ describe.each(orders.map(names => [names.join('(), '), names] as const))('extens
     expect(timing!.report().findings).toEqual([]);
   });
 
-  test.runIf(routed)('nodes are told apart, with reasons', async () => {
+  testIf(routed)('nodes are told apart, with reasons', async () => {
     const { orm, timing } = await open(names);
     await orm.em.fork().find(Author, {}, { cache: false });
     await orm.em.fork().nativeUpdate(Author, { id: 1 }, { name: 'x' });

@@ -3,6 +3,7 @@ import { batch, batchLoader } from '@mikrokit/batch-loader';
 import { resultCache } from '@mikrokit/result-cache';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openReplicated, type Replicated, type ReplicatedOrm } from '../replica-resolver/fixtures/open-replicated.ts';
+import { testIf } from './test-if.ts';
 
 const Author = defineEntity({
   name: 'Author',
@@ -79,7 +80,7 @@ describe.each(Object.entries(orders))('extensions: [%s]', (name, order) => {
     expect(await names(replicated)).toEqual(after);
   });
 
-  test.runIf(cached)('what a replica that is behind says is not kept for those who have seen more', async () => {
+  testIf(cached)('what a replica that is behind says is not kept for those who have seen more', async () => {
     const replicated = await open();
     const { orm, resolver } = replicated;
     await servers.pause();
@@ -96,14 +97,14 @@ describe.each(Object.entries(orders))('extensions: [%s]', (name, order) => {
     expect(await names(replicated)).toEqual(['author 1', 'renamed', 'author 3']);
   });
 
-  test.runIf(cached)('a second read is answered by the cache: no server is asked', async () => {
+  testIf(cached)('a second read is answered by the cache: no server is asked', async () => {
     const replicated = await open();
     await names(replicated);
     const { asked, routes } = await replicated.watch(() => names(replicated));
     expect({ asked, routes }).toEqual({ asked: {}, routes: [] });
   });
 
-  test.runIf(batched)('reads of one moment are one statement', async () => {
+  testIf(batched)('reads of one moment are one statement', async () => {
     const { orm, watch } = await open();
     const em = orm.em.fork();
     const { result, asked } = await watch(() =>
@@ -118,7 +119,7 @@ describe.each(Object.entries(orders))('extensions: [%s]', (name, order) => {
     expect(ofBooks).toHaveLength(1);
   });
 
-  test.runIf(batched)('lazy loads of one moment see what the session has written', async () => {
+  testIf(batched)('lazy loads of one moment see what the session has written', async () => {
     const { orm, resolver } = await open();
     await servers.pause();
     try {
