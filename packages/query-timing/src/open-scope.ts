@@ -1,3 +1,4 @@
+import { appended, EMPTY } from './appended.ts';
 import type { Finding } from './finding.ts';
 import type { ScopeAnalysis } from './findings/scope-analysis.ts';
 import type { OpenQuery } from './open-query.ts';
@@ -25,7 +26,7 @@ export class OpenScope {
   queries = 0;
   readonly #startedAt: number;
   readonly #isShared: boolean;
-  #records: QueryRecord[] = [];
+  #records: readonly QueryRecord[] = EMPTY;
   /** Made when there is a second one: most forks have one query. */
   #shapes: Set<string> | undefined = undefined;
   #findings: readonly Finding[] = NOTHING;
@@ -78,7 +79,7 @@ export class OpenScope {
     }
     this.last = query;
     if (this.#records.length < MOST_RECORDS) {
-      this.#records.push(query);
+      this.#records = appended(this.#records, query);
     }
     if (this.queries > 1) {
       this.#shapes ??= new Set([this.#records[0]!.shape.id]);
@@ -118,7 +119,7 @@ export class OpenScope {
   }
 
   forgetRecords(): void {
-    this.#records = [];
+    this.#records = EMPTY;
   }
 
   /** Something beside its repeats was found in it. */

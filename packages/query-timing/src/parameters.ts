@@ -27,14 +27,11 @@ export class ParameterDescriber {
    *   more than types is kept
    */
   describe(values: readonly unknown[], isSecret: () => (index: number) => boolean): readonly string[] {
-    const described: string[] = [];
-    const most = Math.min(values.length, MOST);
     const secret = this.#mode === 'types' ? undefined : isSecret();
-    for (let index = 0; index < most; index++) {
-      described.push(secret?.(index) === true ? '(secret)' : this.#describe(values[index]));
-    }
-    if (values.length > most) {
-      described.push(`(${values.length - most} more)`);
+    const first = values.length > MOST ? values.slice(0, MOST) : values;
+    const described = first.map((value, index) => (secret?.(index) === true ? '(secret)' : this.#describe(value)));
+    if (values.length > MOST) {
+      described.push(`(${values.length - MOST} more)`);
     }
     return described;
   }

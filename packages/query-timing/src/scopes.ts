@@ -1,5 +1,6 @@
 import { boundedName } from './bounded-name.ts';
 import type { ScopeAnalysis } from './findings/scope-analysis.ts';
+import { ForkScopes } from './fork-scopes.ts';
 import { OpenScope } from './open-scope.ts';
 import type { ScopeKind } from './scope.ts';
 
@@ -7,13 +8,10 @@ import type { ScopeKind } from './scope.ts';
 const IDLE = 1_000;
 /** A query that comes so long after the one before is of something else: of the next message, or request. In ms. */
 const PAUSE = 50;
-const MOST_FORKS = 1_000;
-/** Of those, so many are compared when there is one too many. */
-const LOOKED_AT = 16;
 
 /** Makes scopes, and ends those of forks. */
 export class Scopes {
-  readonly #forks = new Map<number, OpenScope>();
+  readonly #forks = new ForkScopes();
   readonly #analyse: () => ScopeAnalysis | undefined;
   readonly #ended: (scope: OpenScope) => void;
   readonly #failed: (error: unknown) => void;
@@ -70,9 +68,9 @@ export class Scopes {
       if (fork === undefined) {
         this.#process = scope;
       } else {
-        this.#forks.set(fork, scope);
-        if (this.#forks.size > MOST_FORKS) {
-          this.#endOldest();
+        const gone = this.#forks.add(fork, scope);
+        if (gone !== undefined) {
+          this.end(gone);
         }
       }
       // Not for each query: one that comes later finds the timer there.
@@ -104,7 +102,7 @@ export class Scopes {
 
   /** Those that run outside of what was opened. */
   running(): readonly OpenScope[] {
-    return [...this.#forks.values(), ...(this.#process === undefined ? [] : [this.#process])];
+    return [...this.#forks.all(), ...(this.#process === undefined ? [] : [this.#process])];
   }
 
   /** Forgets them without telling. */
@@ -127,24 +125,6 @@ export class Scopes {
     }
   }
 
-  /** Of the first ones that were made, that which was not heard of for the longest time. */
-  #endOldest(): void {
-    let oldest: readonly [fork: number, scope: OpenScope] | undefined;
-    let looked = 0;
-    for (const each of this.#forks) {
-      if (oldest === undefined || each[1].lastAt < oldest[1].lastAt) {
-        oldest = each;
-      }
-      if (++looked === LOOKED_AT) {
-        break;
-      }
-    }
-    if (oldest !== undefined) {
-      this.#forks.delete(oldest[0]);
-      this.end(oldest[1]);
-    }
-  }
-
   #sweepForks(): void {
     this.#sweep = undefined;
     this.#endIdle(performance.now() - IDLE);
@@ -154,12 +134,7 @@ export class Scopes {
   }
 
   #endIdle(since: number): void {
-    for (const [fork, scope] of this.#forks) {
-      if (scope.lastAt <= since) {
-        this.#forks.delete(fork);
-        this.end(scope);
-      }
-    }
+    this.#forks.takeIdle(since).forEach(scope => this.end(scope));
     if (this.#process !== undefined && this.#process.lastAt <= since) {
       const scope = this.#process;
       this.#process = undefined;

@@ -160,12 +160,13 @@ describe('scopes', () => {
       () => undefined,
     );
     scopes.of(1, 0, 0);
-    for (let fork = 2; fork <= 1_000; fork++) {
+    for (let fork = 2; fork <= 1_024; fork++) {
       scopes.of(fork, 1, 1);
     }
+    expect(over).toEqual([]);
     scopes.of(1, 2, 2);
-    scopes.of(1_001, 3, 3);
+    scopes.of(1_025, 3, 3);
     scopes.clear();
-    expect(over).toEqual(['fork 2']);
+    expect(over).toEqual(['fork 257']);
   });
 });

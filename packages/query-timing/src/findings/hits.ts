@@ -1,3 +1,4 @@
+import { appended, EMPTY } from '../appended.ts';
 import type { CallSite } from '../call-site.ts';
 import type { Course } from './course.ts';
 import type { Group, Hit, Repeats } from './repeats.ts';
@@ -52,7 +53,7 @@ export function addHit(repeats: Repeats, seen: Seen, course: Course): Group | un
   repeats.count++;
   if (isRead && isForMany(shape.hasList, parameters)) {
     if (same === undefined && repeats.hits.length < MOST_HITS) {
-      repeats.hits.push(newHit(course.at, whole, [], 0, fork));
+      repeats.hits = appended(repeats.hits, newHit(course.at, whole, EMPTY, 0, fork));
     }
     return undefined;
   }
@@ -65,8 +66,8 @@ export function addHit(repeats: Repeats, seen: Seen, course: Course): Group | un
     group.distinct++;
     if (repeats.hits.length < MOST_HITS) {
       const hit = newHit(course.at, whole, values, rareOf(parameters), fork);
-      repeats.hits.push(hit);
-      group.hits.push(hit);
+      repeats.hits = appended(repeats.hits, hit);
+      group.hits = appended(group.hits, hit);
     }
   }
   return group;
@@ -88,12 +89,8 @@ function newHit(at: number, whole: number, values: readonly number[], rare: numb
 }
 
 function valuesOf(parameters: readonly unknown[]): readonly number[] {
-  const values: number[] = [];
-  const most = Math.min(parameters.length, MOST_VALUES);
-  for (let index = 0; index < most; index++) {
-    values.push(hashValue(parameters[index]));
-  }
-  return values;
+  const first = parameters.length > MOST_VALUES ? parameters.slice(0, MOST_VALUES) : parameters;
+  return first.map(value => hashValue(value));
 }
 
 function rareOf(parameters: readonly unknown[]): number {
@@ -119,14 +116,15 @@ function rareOf(parameters: readonly unknown[]): number {
  * the first six nobody asks any more: they are taken for more of the last ones.
  */
 function groupOf(
-  { groups }: Repeats,
+  repeats: Repeats,
   site: CallSite | undefined,
   method: string | undefined,
   entity: string | undefined,
 ): Group {
+  const { groups } = repeats;
   const last = groups.at(-1);
   if (site === undefined) {
-    return last ?? added(groups, undefined, undefined, method, entity);
+    return last ?? added(repeats, undefined, undefined, method, entity);
   }
   const key = siteKey(site);
   const known = groups.find(group => group.key === key);
@@ -138,11 +136,11 @@ function groupOf(
     last!.site = site;
     return last!;
   }
-  return groups.length < MOST_GROUPS ? added(groups, key, site, method, entity) : last!;
+  return groups.length < MOST_GROUPS ? added(repeats, key, site, method, entity) : last!;
 }
 
 function added(
-  groups: Group[],
+  repeats: Repeats,
   key: string | undefined,
   site: CallSite | undefined,
   method: string | undefined,
@@ -151,7 +149,7 @@ function added(
   const group: Group = {
     key,
     site,
-    hits: [],
+    hits: EMPTY,
     count: 0,
     distinct: 0,
     took: 0,
@@ -161,6 +159,6 @@ function added(
     entity,
     toldAs: undefined,
   };
-  groups.push(group);
+  repeats.groups = appended(repeats.groups, group);
   return group;
 }

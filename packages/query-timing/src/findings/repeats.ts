@@ -1,3 +1,4 @@
+import { EMPTY } from '../appended.ts';
 import type { CallSite } from '../call-site.ts';
 import type { FindingKind } from '../finding.ts';
 import type { Scan } from '../sql/scan.ts';
@@ -30,7 +31,7 @@ export interface Group {
   /** `undefined` as long as nobody knows where it is called. */
   key: string | undefined;
   site: CallSite | undefined;
-  readonly hits: Hit[];
+  hits: readonly Hit[];
   count: number;
   /** With different values; those after the first eight are taken to be new unless they equal one of these. */
   distinct: number;
@@ -60,8 +61,8 @@ export class Repeats {
   /** The first known. */
   site: CallSite | undefined = undefined;
   /** At most eight, with different values. */
-  readonly hits: Hit[] = [];
-  readonly groups: Group[] = [];
+  hits: readonly Hit[] = EMPTY;
+  groups: readonly Group[] = EMPTY;
   /** Of the last one: its place, its end in ms, the errors until then. */
   lastAt = 0;
   lastEnd = 0;

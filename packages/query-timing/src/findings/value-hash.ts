@@ -1,3 +1,5 @@
+import { charCodeAt } from '../sql/characters.ts';
+
 /** Of a long text only its ends and its length are looked at. */
 const LONGEST = 256;
 /** Of many values only the first ones and the last are. */
@@ -45,16 +47,16 @@ export function hashValues(values: readonly unknown[], known: readonly number[] 
 /** Of a text; decimal digits are the number they stand for. */
 export function hashText(text: string): number {
   const { length } = text;
-  let index = length > 1 && text.charCodeAt(0) === MINUS ? 1 : 0;
+  let index = length > 1 && charCodeAt(text, 0) === MINUS ? 1 : 0;
   const isNegative = index === 1;
   const digits = length - index;
   // `007` is not the number 7, and `-0` is none that anybody writes.
-  if (digits === 0 || digits > MOST_DIGITS || (text.charCodeAt(index) === ZERO && length > 1)) {
+  if (digits === 0 || digits > MOST_DIGITS || (charCodeAt(text, index) === ZERO && length > 1)) {
     return hashCharacters(text);
   }
   let number = 0;
   for (; index < length; index++) {
-    const digit = text.charCodeAt(index) - ZERO;
+    const digit = charCodeAt(text, index) - ZERO;
     if (digit < 0 || digit > 9) {
       return hashCharacters(text);
     }
@@ -78,14 +80,14 @@ function hashCharacters(text: string): number {
   let hash = length;
   if (length <= LONGEST) {
     for (let index = 0; index < length; index++) {
-      hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+      hash = Math.imul(hash ^ charCodeAt(text, index), 0x01000193);
     }
   } else {
     for (let index = 0; index < LONGEST / 2; index++) {
-      hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+      hash = Math.imul(hash ^ charCodeAt(text, index), 0x01000193);
     }
     for (let index = length - LONGEST / 2; index < length; index++) {
-      hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+      hash = Math.imul(hash ^ charCodeAt(text, index), 0x01000193);
     }
   }
   return mix(hash);
