@@ -227,6 +227,32 @@ export const loops: readonly Program[] = [
     },
   },
   {
+    name: 'a findOne() in a hook of each entity',
+    truth: { kind: 'n+1', fix: 'em.find(Stock, { isbn: { $in: […] } })', parent: 'Book' },
+    async run(em) {
+      const own = em.fork({ freshEventManager: true });
+      const reader = em.fork();
+      own.getEventManager().registerSubscriber({
+        getSubscribedEntities: () => [Book],
+        onLoad: async ({ entity }) => void (await reader.findOne(Stock, { isbn: (entity as { isbn: string }).isbn })),
+      });
+      return await own.find(Book, {});
+    },
+  },
+  {
+    name: 'a find() in a hook of each entity',
+    truth: { kind: 'n+1', fix: 'em.find(Stock, { isbn: { $in: […] } })', parent: 'Book' },
+    async run(em) {
+      const own = em.fork({ freshEventManager: true });
+      const reader = em.fork();
+      own.getEventManager().registerSubscriber({
+        getSubscribedEntities: () => [Book],
+        onLoad: async ({ entity }) => void (await reader.find(Stock, { isbn: (entity as { isbn: string }).isbn })),
+      });
+      return await own.find(Book, {});
+    },
+  },
+  {
     name: 'all at once, by Promise.all()',
     truth: authorOf,
     async run(em) {

@@ -16,12 +16,18 @@ const WRITERS: ReadonlySet<string> = new Set([
 /** Calls that are made of others. */
 const COMPOSED: ReadonlySet<string> = new Set(['findAndCount', 'findByCursor', 'refresh']);
 
-/** The outermost `find` that a call is made in: what is in it, MikroORM has asked for by itself. */
+/**
+ * The outermost `find` that a call is made in: what is in it, MikroORM has asked for by itself. What it never does is to call
+ * `findOne`, or another fork: that in a hook is the user's.
+ */
 export function hostOf(operation: OperationTrace | undefined): OperationTrace | undefined {
-  let host = operation !== undefined && HOSTS.has(operation.name) ? operation : undefined;
-  for (let outer = operation?.parent; outer !== undefined; outer = outer.parent) {
-    if (HOSTS.has(outer.name)) {
-      host = outer;
+  let host: OperationTrace | undefined;
+  for (let call = operation; call !== undefined; call = call.parent) {
+    if (HOSTS.has(call.name)) {
+      host = call;
+    }
+    if (call.name === 'findOne' || call.parent?.fork !== call.fork) {
+      break;
     }
   }
   return host;
