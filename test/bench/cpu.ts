@@ -20,10 +20,12 @@ export async function cpuInTurns<Name extends string>(
   const samples = Object.fromEntries(names.map(name => [name, [] as number[]])) as Record<Name, number[]>;
   for (let round = -warmup; round < rounds; round++) {
     const start = (round + warmup) % names.length;
+    if (round % 10 === 0) {
+      globalThis.gc?.();
+    }
     for (const name of [...names.slice(start), ...names.slice(0, start)]) {
       const { enter, call, leave } = variants[name];
       enter?.();
-      globalThis.gc?.();
       const before = process.cpuUsage();
       for (let each = 0; each < calls; each++) {
         await call();

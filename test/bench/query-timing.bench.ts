@@ -1,128 +1,41 @@
-import { createRequire } from 'node:module';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { defineEntity, MikroORM, type Options, p } from '@mikro-orm/postgresql';
+import type { MikroORM } from '@mikro-orm/postgresql';
 import { queryTiming } from '@mikrokit/query-timing';
-import { context } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { PgInstrumentation } from '@opentelemetry/instrumentation-pg';
-import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { Shapes } from '../../packages/query-timing/src/shapes.ts';
 import { scan } from '../../packages/query-timing/src/sql/scan.ts';
 import { createOrm } from '../harness/orm-plain.ts';
 import { atMost, type Bench, type BenchCase, type BenchContext } from './bench.ts';
-import { cpuInTurns } from './cpu.ts';
+import type { CpuCost } from './cpu.ts';
+import { Account, ROWS, type Side } from './query-timing-model.ts';
 
 /*
- * What timing costs in CPU: one process, in turns, the least of the rounds. The same `findOne` on a fork of its own each
- * time, which is what a request does, so that the cost of a scope is in it.
+ * What timing costs in CPU beside plain MikroORM: two sides in one process, in turns, of which the least and the one a quarter
+ * up; the figure is the mean of some processes. The same `findOne` on a fork of its own each time, which is what
+ * a request does, so that the cost of a scope is in it. `plain again` is a second plain MikroORM: what it "costs" is what the
+ * machine adds to all the others.
  */
 
-const Account = defineEntity({
-  name: 'Account',
-  properties: {
-    id: p.integer().primary(),
-    owner: p.string(),
-    email: p.string(),
-    balance: p.integer(),
-    opened: p.datetime(),
-    note: p.string(),
-  },
-});
-
-const ROWS = 1_000;
-const ROUNDS = 24;
-const CALLS = 1_000;
+/** In each other one, plain MikroORM is second: whoever is first is some µs quicker. */
+const PROCESSES = 4;
 
 setFlagsFromString('--expose-gc');
 globalThis.gc = runInNewContext('gc') as typeof gc;
 
-/** Patches pg, and takes it back: as `registerInstrumentations()` does when pg is loaded. */
-class Tracing {
-  readonly #definitions: readonly { patch?: (module: unknown) => unknown; unpatch?: (module: unknown) => unknown }[];
-  readonly #modules: readonly unknown[];
-  readonly #provider: TracerProvider;
-
-  constructor() {
-    const require = createRequire(import.meta.url);
-    const pg = require('pg') as object;
-    const pool = createRequire(require.resolve('pg'))('pg-pool') as unknown;
-    this.#modules = [pg, pool];
-    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-    this.#provider = new TracerProvider({
-      spanProcessors: [
-        new BatchSpanProcessor({
-          exporter: {
-            export: (_spans: unknown, done: (result: { code: number }) => void) => done({ code: 0 }),
-            shutdown: () => Promise.resolve(),
-          },
-        } as never),
-      ],
-    });
-    const instrumentation = new PgInstrumentation({ enabled: false });
-    instrumentation.setTracerProvider(this.#provider as never);
-    this.#definitions = (instrumentation as unknown as { init(): Tracing['definitions'] }).init();
-  }
-
-  get definitions(): readonly { patch?: (module: unknown) => unknown; unpatch?: (module: unknown) => unknown }[] {
-    return this.#definitions;
-  }
-
-  on(): void {
-    this.#definitions.forEach(({ patch }, index) => patch?.(this.#modules[index]));
-  }
-
-  off(): void {
-    this.#definitions.forEach(({ unpatch }, index) => unpatch?.(this.#modules[index]));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.off();
-    context.disable();
-    await this.#provider.shutdown();
-  }
-}
-
-interface Costs {
-  /** In µs of CPU for each findOne. */
+/** In µs of CPU for each findOne: plain MikroORM, and what the side takes more. */
+interface Cost {
   readonly plain: number;
-  readonly everything: number;
-  readonly production: number;
-  readonly otel: number;
+  readonly more: number;
 }
 
-let measured: Promise<Costs> | undefined;
+let costs: Promise<Readonly<Record<Side, Cost>>> | undefined;
 
-/** All sides in one run, once for all the cases that compare them. */
-function costs(bench: BenchContext): Promise<Costs> {
-  measured ??= measure(bench);
-  return measured;
-}
-
-async function measure({ cluster, progress }: BenchContext): Promise<Costs> {
-  const everything = queryTiming({
-    environment: 'development',
-    terminal: false,
-    parameters: 'types',
-    comments: 'static',
-  });
-  let heard = 0;
-  everything.subscribe(() => void heard++);
-  const production = queryTiming({ environment: 'production' });
-  await using plain = await createOrm({ cluster, entities: [Account], pool: { max: 5 } });
-  const open = async (timing: ReturnType<typeof queryTiming>): Promise<MikroORM> =>
-    await MikroORM.init({
-      entities: [Account],
-      clientUrl: plain.config.get('clientUrl')!,
-      pool: { max: 5 },
-      debug: false,
-      logger: () => undefined,
-      ensureDatabase: false,
-      extensions: [timing] as NonNullable<Options['extensions']>,
-    });
-  await using timed = await open(everything);
-  await using live = await open(production);
-  await plain.em.fork().insertMany(
+/** All sides, once for all the cases that compare them. */
+async function measure({ cluster, progress }: BenchContext): Promise<Readonly<Record<Side, Cost>>> {
+  await using orm = await createOrm({ cluster, entities: [Account] });
+  await orm.em.fork().insertMany(
     Account,
     Array.from({ length: ROWS }, (_, id) => ({
       id,
@@ -133,38 +46,68 @@ async function measure({ cluster, progress }: BenchContext): Promise<Costs> {
       note: 'x'.repeat(80),
     })),
   );
-  await using tracing = new Tracing();
-  let next = 0;
-  const read = (orm: MikroORM) => (): Promise<unknown> => orm.em.fork().findOne(Account, next++ % ROWS);
-  progress(`${ROUNDS} rounds of ${CALLS} reads on each of four sides`);
-  const result = await cpuInTurns(
-    {
-      plain: { call: read(plain) },
-      everything: { call: read(timed) },
-      production: { call: read(live) },
-      otel: { enter: () => tracing.on(), call: read(plain), leave: () => tracing.off() },
-    },
-    { rounds: ROUNDS, calls: CALLS },
-  );
-  for (const [name, { least, quarter }] of Object.entries(result)) {
-    progress(`${name.padEnd(12)} least ${least.toFixed(1)} µs, a quarter up ${quarter.toFixed(1)} µs`);
+  const found: Record<Side, Cost[]> = { 'plain again': [], everything: [], production: [], 'instrumentation-pg': [] };
+  for (let process = 1; process <= PROCESSES; process++) {
+    for (const side of Object.keys(found) as Side[]) {
+      const order = process % 2 === 0 ? 'first' : 'second';
+      const { plain, other } = await inProcess(side, orm.config.get('clientUrl')!, order);
+      progress(
+        `${process}/${PROCESSES} ${side.padEnd(18)} plain ${plain.least.toFixed(0)} (least), ${plain.quarter.toFixed(0)} µs ` +
+          `(a quarter up); more: ${signed(other.least - plain.least)}, ${signed(other.quarter - plain.quarter)} µs`,
+      );
+      found[side].push({ plain: plain.quarter, more: other.quarter - plain.quarter });
+    }
   }
-  if (heard === 0) {
-    throw new Error('Nobody was told of a query: nothing was measured.');
-  }
+  const mean = (side: Side): Cost => ({
+    plain: meanOf(found[side].map(({ plain }) => plain)),
+    more: meanOf(found[side].map(({ more }) => more)),
+  });
   return {
-    plain: result.plain.least,
-    everything: result.everything.least,
-    production: result.production.least,
-    otel: result.otel.least,
+    'plain again': mean('plain again'),
+    everything: mean('everything'),
+    production: mean('production'),
+    'instrumentation-pg': mean('instrumentation-pg'),
   };
 }
 
-const cpuCase = (name: string, bar: BenchCase['bar'], unit: string, value: (costs: Costs) => number): BenchCase => ({
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Two sides in a process of their own: V8 would make slower code for all if there were more kinds of EntityManager in one. */
+async function inProcess(
+  side: Side,
+  clientUrl: string,
+  order: 'first' | 'second',
+): Promise<Record<'plain' | 'other', CpuCost>> {
+  const child = fork(new URL('./query-timing-child.ts', import.meta.url), [side, clientUrl, order], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    execArgv: process.execArgv,
+  });
+  const ended = once(child, 'exit');
+  const [result] = (await Promise.race([
+    once(child, 'message'),
+    ended.then(([code]) => Promise.reject(new Error(`The process of ${side} has ended with ${code}.`))),
+  ])) as [Record<'plain' | 'other', CpuCost>];
+  await ended;
+  return result;
+}
+
+function signed(us: number): string {
+  return `${us < 0 ? '' : '+'}${us.toFixed(1)}`;
+}
+
+const cpuCase = (
+  name: string,
+  bar: BenchCase['bar'],
+  unit: string,
+  value: (costs: Readonly<Record<Side, Cost>>) => number,
+): BenchCase => ({
   name,
   bar,
   async run(bench) {
-    return { value: value(await costs(bench)), unit };
+    costs ??= measure(bench);
+    return { value: value(await costs), unit };
   },
 });
 
@@ -195,28 +138,34 @@ export const bench: Bench = {
   package: 'query-timing',
   cases: [
     cpuCase(
+      'a second plain MikroORM: how far off the others are',
+      atMost(5, 'µs more CPU than plain MikroORM'),
+      'µs',
+      c => Math.abs(c['plain again'].more),
+    ),
+    cpuCase(
       'findOne with everything on but the page closed',
       atMost(5, 'µs more CPU than plain MikroORM'),
       'µs',
-      c => c.everything - c.plain,
+      c => c.everything.more,
     ),
     cpuCase(
       'the same, relative',
       atMost(3, '% more CPU than plain MikroORM'),
       '%',
-      c => (c.everything / c.plain - 1) * 100,
+      c => (c.everything.more / c.everything.plain) * 100,
     ),
     cpuCase(
       'the same against instrumentation-pg with a no-op exporter',
       atMost(0.2, '× its cost'),
       '×',
-      c => (c.everything - c.plain) / (c.otel - c.plain),
+      c => c.everything.more / c['instrumentation-pg'].more,
     ),
     cpuCase(
       'registered, nothing subscribed, production defaults',
       atMost(2, 'µs more CPU than plain MikroORM'),
       'µs',
-      c => c.production - c.plain,
+      c => c.production.more,
     ),
     {
       name: 'fingerprint of a shape seen before',
