@@ -18,7 +18,7 @@ import { measureOwnCost } from './own-cost.ts';
 import { ParameterDescriber } from './parameters.ts';
 import { Plans } from './plans/plans.ts';
 import { useAutoExplain } from './plans/auto-explain.ts';
-import { PoolStats } from './pool-stats.ts';
+import type { PoolStats } from './pool-stats.ts';
 import type { QueryRecord } from './query-record.ts';
 import { Recorder, type RecorderHost } from './recorder.ts';
 import { findingReport, scopeReport, shapeReport } from './reporting.ts';

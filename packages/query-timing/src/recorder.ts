@@ -272,7 +272,7 @@ export class Recorder implements QueryEnds {
     return () => {
       const log = { query: sql, formatted: sql, params: [7, 1], id: ++fork };
       const operation = new Operation(this.#nextOperation++, 'findOne', 'Book', fork, undefined);
-      this.#storage.run(new Context(undefined, operation, undefined, false, undefined), () =>
+      void this.#storage.run(new Context(undefined, operation, undefined, false, undefined), () =>
         this.handedOver(sql, log, lease.pool, () => {
           const query = this.begin(lease, sql);
           this.written(query);

@@ -244,7 +244,7 @@ function own({ own: cost }: TimingReport): string {
   const dropped = reasons(cost.dropped);
   return [
     '## Own cost',
-    `${duration(cost.perQuery)} for each query, ${bytes(cost.memory)} of memory, ${whole(cost.failures)} failures.` +
+    `At least ${duration(cost.perQuery)} for each query, ${bytes(cost.memory)} of memory, ${whole(cost.failures)} failures.` +
       (dropped === '' ? '' : ` Left out: ${text(dropped)}.`),
   ].join('\n\n');
 }

@@ -127,7 +127,7 @@ export function footer({ own, at }: ReportData, base: string): VNode {
     h('span', undefined, `As it was at ${clock(at)}`),
     h('a', { attributes: { href: `${base}/report.json` } }, 'The same as JSON'),
     h('a', { attributes: { href: `${base}/report.md` } }, 'The same as Markdown'),
-    h('span', undefined, `Timing costs ${duration(own.perQuery)} for each query`),
+    h('span', undefined, `Timing costs at least ${duration(own.perQuery)} for each query`),
   );
 }
 
