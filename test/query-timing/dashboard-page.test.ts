@@ -398,6 +398,10 @@ describe('keyboard', () => {
     await page.keyboard.press('Shift+Tab');
     await page.keyboard.press('Tab');
     await page.locator('.tooltip').waitFor();
+    // What gets the focus may be scrolled to, and then something else is under the mouse.
+    await page.evaluate(() => void window.dispatchEvent(new Event('scroll')));
+    await page.mouse.move(3, 3);
+    expect(await page.locator('.tooltip').isVisible()).toBe(true);
     await page.keyboard.press('Escape');
     await page.locator('.tooltip').waitFor({ state: 'hidden' });
     expect(await page.getByRole('heading', { name: 'POST /orders' }).count()).toBe(1);

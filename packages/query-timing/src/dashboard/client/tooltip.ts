@@ -19,10 +19,12 @@ export function startTooltips(root: HTMLElement): { hide(): boolean } {
     return shown;
   };
 
+  const hasFocus = (): boolean => owner?.matches(':focus-visible') === true;
+
   const show = (target: EventTarget | null): void => {
     const found = target instanceof Element ? target.closest('[data-tip]') : undefined;
     if (!found) {
-      if (!(target instanceof Node && tip.contains(target))) {
+      if (!hasFocus() && !(target instanceof Node && tip.contains(target))) {
         hide();
       }
       return;
@@ -44,8 +46,16 @@ export function startTooltips(root: HTMLElement): { hide(): boolean } {
     }
   });
   root.addEventListener('focusout', hide);
-  document.addEventListener('pointerleave', hide);
-  window.addEventListener('scroll', () => void (owner && hide()), { passive: true, capture: true });
+  document.addEventListener('pointerleave', () => void (hasFocus() || hide()));
+  const scrolled = (): void => {
+    if (owner && hasFocus()) {
+      // What gets the focus is scrolled to, which is told of afterwards.
+      put(tip, owner.getBoundingClientRect());
+    } else if (owner) {
+      hide();
+    }
+  };
+  window.addEventListener('scroll', scrolled, { passive: true, capture: true });
   return { hide };
 }
 
