@@ -14,11 +14,12 @@ import type { PoolStats } from './pool-stats.ts';
 import type { Subscribers } from './subscribers.ts';
 import type { Scopes } from './scopes.ts';
 import type { Shapes, ShapeText } from './shapes.ts';
+import { type TransactionLimits, Transactions } from './transactions.ts';
 
 type Rows = readonly Readonly<Record<string, unknown>>[];
 
 /** What the recorder asks of the rest. */
-export interface RecorderHost {
+export interface RecorderHost extends TransactionLimits {
   readonly scopes: Scopes;
   readonly shapes: Shapes;
   readonly parameters: ParameterDescriber;
@@ -40,8 +41,6 @@ export interface RecorderHost {
   idled(query: OpenQuery): void;
   /** It has ended a transaction that was open for long. */
   lasted(query: OpenQuery): void;
-  readonly idleInTransaction: number;
-  readonly longTransaction: number;
   /** A query is over: what else is to be told. */
   ended(query: OpenQuery, scope: OpenScope): void;
   found(scope: OpenScope, finding: Finding): void;
@@ -58,16 +57,17 @@ const MAKES_ENTITIES: ReadonlySet<string> = new Set(['find', 'findOne']);
 export class Recorder implements QueryEnds {
   readonly #host: RecorderHost;
   readonly #storage = new AsyncLocalStorage<Context>();
+  readonly #transactions: Transactions;
   readonly #channel: TracingChannel<unknown, OpenQuery>;
   /** The query that was over last, of whichever scope. */
   last: OpenQuery | undefined = undefined;
   #nextQuery = 1;
   #nextOperation = 1;
-  #nextTransaction = 1;
 
   /** @param channel where each query is published */
   constructor(host: RecorderHost, channel: string) {
     this.#host = host;
+    this.#transactions = new Transactions(host);
     this.#channel = tracingChannel(channel);
   }
 
@@ -194,7 +194,7 @@ export class Recorder implements QueryEnds {
     }
     query.role = lease.pool.role;
     query.node = query.node ?? query.logContext?.connection?.name ?? lease.pool.name;
-    this.#noteTransaction(lease, query, now);
+    this.#transactions.note(lease, query, now);
     const channel = this.#channel.start;
     if (channel.hasSubscribers) {
       channel.publish(query);
@@ -405,40 +405,6 @@ export class Recorder implements QueryEnds {
     }
     if (host.statements.some && query.error === undefined) {
       host.statements.tell([query, answer.sql, answer.sent]);
-    }
-  }
-
-  #noteTransaction(lease: Lease, query: OpenQuery, now: number): void {
-    const { control } = query.shape;
-    if (lease.transaction !== undefined) {
-      query.transaction = lease.transaction;
-      lease.statements++;
-      const idle = now - lease.quietSince;
-      if (lease.quietSince > 0 && idle >= this.#host.idleInTransaction) {
-        query.idled = idle;
-        query.before = lease.summary;
-      }
-      query.place = lease.statements;
-    }
-    if (control === undefined) {
-      return;
-    }
-    query.operation = control.verb ?? query.operation;
-    if (lease.transaction !== undefined && (control.ends || (control.begins && !control.leavesOpen))) {
-      const lasted = now - lease.transactionAt;
-      if (lasted >= this.#host.longTransaction) {
-        query.lasted = lasted;
-      }
-      lease.transaction = undefined;
-    }
-    if (control.begins && lease.transaction === undefined) {
-      const transaction = this.#nextTransaction++;
-      query.transaction ??= transaction;
-      if (control.leavesOpen) {
-        lease.transaction = transaction;
-        lease.transactionAt = now;
-        lease.statements = 0;
-      }
     }
   }
 }

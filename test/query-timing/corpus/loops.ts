@@ -1,4 +1,4 @@
-import { type InferEntity, LockMode, wrap } from '@mikro-orm/postgresql';
+import { type EntityManager, type InferEntity, LockMode, wrap } from '@mikro-orm/postgresql';
 import type { Program } from './program.ts';
 import {
   Author,
@@ -19,6 +19,20 @@ import {
 
 const authorOf = { kind: 'n+1', fix: "populate: ['author']", proved: 'book.author_id', parent: 'Book' } as const;
 const booksOf = { kind: 'n+1', fix: "populate: ['books']", proved: 'author.id', parent: 'Author' } as const;
+
+/** Finds books, each of which asks for something as soon as it is loaded: with another fork, as hooks have to. */
+async function withHook(
+  em: EntityManager,
+  ask: (reader: EntityManager, isbn: string) => Promise<unknown>,
+): Promise<unknown> {
+  const own = em.fork({ freshEventManager: true });
+  const reader = em.fork();
+  own.getEventManager().registerSubscriber({
+    getSubscribedEntities: () => [Book],
+    onLoad: async ({ entity }) => void (await ask(reader, (entity as { isbn: string }).isbn)),
+  });
+  return await own.find(Book, {});
+}
 
 export const loops: readonly Program[] = [
   {
@@ -229,28 +243,12 @@ export const loops: readonly Program[] = [
   {
     name: 'a findOne() in a hook of each entity',
     truth: { kind: 'n+1', fix: 'em.find(Stock, { isbn: { $in: […] } })', parent: 'Book' },
-    async run(em) {
-      const own = em.fork({ freshEventManager: true });
-      const reader = em.fork();
-      own.getEventManager().registerSubscriber({
-        getSubscribedEntities: () => [Book],
-        onLoad: async ({ entity }) => void (await reader.findOne(Stock, { isbn: (entity as { isbn: string }).isbn })),
-      });
-      return await own.find(Book, {});
-    },
+    run: em => withHook(em, (reader, isbn) => reader.findOne(Stock, { isbn })),
   },
   {
     name: 'a find() in a hook of each entity',
     truth: { kind: 'n+1', fix: 'em.find(Stock, { isbn: { $in: […] } })', parent: 'Book' },
-    async run(em) {
-      const own = em.fork({ freshEventManager: true });
-      const reader = em.fork();
-      own.getEventManager().registerSubscriber({
-        getSubscribedEntities: () => [Book],
-        onLoad: async ({ entity }) => void (await reader.find(Stock, { isbn: (entity as { isbn: string }).isbn })),
-      });
-      return await own.find(Book, {});
-    },
+    run: em => withHook(em, (reader, isbn) => reader.find(Stock, { isbn })),
   },
   {
     name: 'all at once, by Promise.all()',

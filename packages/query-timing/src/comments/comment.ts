@@ -52,7 +52,7 @@ function encoded(text: unknown, maxBytes: number): string {
 /** Without control characters (C0, DEL, C1). Of a very long text only the beginning is looked at. */
 function printable(text: string): string {
   const beginning = text.length > 1_024 ? text.slice(0, 1_024) : text;
-  // eslint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   return beginning.replace(/[\u0000-\u001f\u007f-\u009f]+/g, '');
 }
 
