@@ -2,6 +2,7 @@ import { endianness } from 'node:os';
 
 /** Of the texts that need no memory of their own, in characters. */
 const LONGEST = 8_192;
+/* Scratch paper rather than state: nothing that is on it outlives a call. */
 const SHARED = Buffer.allocUnsafeSlow(LONGEST * 2);
 const CODES = new Uint16Array(SHARED.buffer, SHARED.byteOffset, LONGEST);
 /** Whether numbers begin with their greater byte here: a buffer writes the lesser one first. */
