@@ -298,12 +298,12 @@ describe('calls', () => {
     [
       'on(unknown)',
       t => t.on('query' as never, fn),
-      'on(name, fn) knows scope, finding, connection, but got: "query". Correct the name.',
+      'on(name, fn) knows scope, finding, connect, connection, but got: "query". Correct the name.',
     ],
     [
       'on(a name of every object)',
       t => t.on('constructor' as never, fn),
-      'on(name, fn) knows scope, finding, connection, but got: "constructor". Correct the name.',
+      'on(name, fn) knows scope, finding, connect, connection, but got: "constructor". Correct the name.',
     ],
     [
       'on(name)',

@@ -325,7 +325,7 @@ describe('metrics', () => {
     const { timing, metrics } = traced();
     timing.pool = [
       poolOfTen,
-      { ...poolOfTen, name: 'replica', max: undefined, used: 1, idle: 0, waiting: 0, timeouts: 0 },
+      { ...poolOfTen, name: 'replica', max: undefined, min: undefined, used: 1, idle: 0, waiting: 0, timeouts: 0 },
     ];
     await metrics();
     timing.pool = [{ ...poolOfTen, used: 4, timeouts: 2 }, ...timing.pool.slice(1)];
@@ -343,6 +343,7 @@ describe('metrics', () => {
     ]);
     expect(points('db.client.connection.max')).toEqual(['{connection}', ['primary', 10]]);
     expect(points('db.client.connection.idle.max')).toEqual(['{connection}', ['primary', 10]]);
+    expect(points('db.client.connection.idle.min')).toEqual(['{connection}', ['primary', 2]]);
     expect(points('db.client.connection.pending_requests')).toEqual(['{request}', ['primary', 4], ['replica', 0]]);
     expect(points('db.client.connection.timeouts')).toEqual(['{timeout}', ['primary', 2], ['replica', 0]]);
     expect(all.get('db.client.connection.count')!.dataPoints[0]!.attributes).toEqual({
@@ -363,11 +364,13 @@ describe('metrics', () => {
     ]);
   });
 
-  test('how long connections were waited for, and held', async () => {
+  test('how long connections took to be there, were waited for, and held', async () => {
     const { timing, metrics } = traced();
+    timing.connect({ pool: 'primary', took: 9_000 });
     timing.connection({ pool: 'primary', wait: 2_000, use: 60_000 });
     const all = await metrics();
     for (const [name, sum] of [
+      ['create_time', 0.009],
       ['wait_time', 0.002],
       ['use_time', 0.06],
     ] as const) {

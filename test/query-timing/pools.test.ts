@@ -3,6 +3,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { PoolStats } from '../../packages/query-timing/src/pool-stats.ts';
 import { Lease } from '../../packages/query-timing/src/lease.ts';
+import { startProxy } from '../harness/proxy.ts';
 import { Book, kyselyOf, Library, Tag } from './fixtures/library.ts';
 
 let library: Library;
@@ -21,6 +22,7 @@ test('a pool: how many connections it has, and how many are used and wait', asyn
       name: 'main',
       role: 'primary',
       max: 3,
+      min: 0,
       used: 0,
       idle: 3,
       waiting: 0,
@@ -99,6 +101,50 @@ describe('who holds a connection', () => {
     await expect.poll(() => timing.pools()[0]?.used).toBe(12);
     expect(timing.pools()[0]!.holders).toHaveLength(10);
     await Promise.all(running);
+  });
+});
+
+describe('on("connect"): each connection that is opened, and how long that took', () => {
+  test('once for each, and again after a close', async () => {
+    const { orm, timing } = await library.timed({}, { name: 'main', pool: { min: 1, max: 2 } });
+    const told: { pool: string; took: number }[] = [];
+    timing.on('connect', event => void told.push(event));
+    await Promise.all(Array.from({ length: 5 }, () => orm.em.fork().execute('select pg_sleep(0.01)')));
+    expect(told).toEqual([
+      { pool: 'main', took: expect.any(Number) },
+      { pool: 'main', took: expect.any(Number) },
+    ]);
+    // Of a server that is near: more than nothing, less than the test.
+    expect(Math.min(...told.map(({ took }) => took))).toBeGreaterThan(100);
+    expect(Math.max(...told.map(({ took }) => took))).toBeLessThan(30_000_000);
+    expect(timing.pools()).toMatchObject([{ min: 1, max: 2, created: 2 }]);
+    await orm.reconnect();
+    await orm.em.fork().count(Tag);
+    expect(told).toHaveLength(3);
+  });
+
+  test('the time that the server takes for it is in it', async () => {
+    await using far = await startProxy(library.url);
+    await far.delay(50);
+    const { orm, timing } = await Library.of(far.url()).timed();
+    const told: number[] = [];
+    timing.on('connect', ({ took }) => void told.push(took));
+    await orm.em.fork().count(Tag);
+    expect(told[0]! / 1000).toBeGreaterThan(100);
+    await orm.close(true);
+  });
+
+  test('beside the pool events of the user', async () => {
+    const pools: unknown[] = [];
+    const { orm, timing } = await library.timed(
+      {},
+      { driverOptions: { onPoolCreated: (pool: unknown) => pools.push(pool) } },
+    );
+    const told: unknown[] = [];
+    timing.on('connect', event => void told.push(event));
+    await orm.em.fork().count(Tag);
+    expect(pools).toEqual([timing.driver()]);
+    expect(told).toHaveLength(1);
   });
 });
 

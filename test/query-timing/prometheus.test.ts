@@ -174,12 +174,16 @@ describe('a scrape', () => {
     ]);
   });
 
-  test('says how long connections were waited for, and held', () => {
+  test('says how long connections took to be there, were waited for, and held', () => {
     const { timing, scrape } = scraped();
+    timing.connect({ pool: 'primary', took: 9_000 });
     timing.connection({ pool: 'primary', wait: 2_000, use: 60_000 });
     timing.connection({ pool: 'primary', wait: 1_000, use: 0 });
     const all = scrape();
     const labels = { db_client_connection_pool_name: 'primary' };
+    expect(all.histogram('db_client_connection_create_time_seconds')).toMatchObject([
+      { labels, count: 1, sum: 0.009, buckets: { '0.005': 0, '0.01': 1 } },
+    ]);
     expect(all.histogram('db_client_connection_wait_time_seconds')).toMatchObject([
       { labels, count: 2, sum: 0.003, buckets: { '0.001': 1, '0.0025': 2 } },
     ]);

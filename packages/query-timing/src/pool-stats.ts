@@ -6,7 +6,7 @@ import type { PoolReport } from './timing-report.ts';
 export interface PoolCounts {
   readonly totalCount: number;
   readonly idleCount: number;
-  readonly options?: { readonly max?: number };
+  readonly options?: { readonly max?: number; readonly min?: number };
 }
 
 const MOST_HOLDERS = 10;
@@ -106,6 +106,7 @@ export class PoolStats {
       name: this.name,
       role: this.role,
       max: this.counts?.options?.max,
+      min: this.counts?.options?.min,
       used: this.used,
       idle: this.counts?.idleCount ?? Math.max(0, (total ?? this.used) - this.used),
       waiting: this.waiting,

@@ -109,6 +109,7 @@ class Timing implements QueryTiming {
     this.#events = {
       scope: new Subscribers(failed),
       finding: new Subscribers(failed),
+      connect: new Subscribers(failed),
       connection: new Subscribers(failed),
     };
     this.#findings = new FindingLog(options.baseline);
@@ -158,6 +159,7 @@ class Timing implements QueryTiming {
         }
       },
       pool: pool => void this.#pools.push(pool),
+      created: (pool, took) => this.#events.connect.tell({ pool, took }),
       released: (pool, wait, use) => {
         if (this.#events.connection.some) {
           this.#events.connection.tell({ pool, wait, use });

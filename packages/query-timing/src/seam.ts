@@ -2,8 +2,9 @@ import type { MikroORM } from '@mikro-orm/core';
 import type { Model } from './model.ts';
 import { defaultEntityManager, timedEntityManager } from './seam/entity-manager.ts';
 import { OrmModel } from './seam/model.ts';
+import { hearNotices, type Pool, withPools } from './seam/pool-events.ts';
 import { sideConnections } from './seam/side-connection.ts';
-import { listening, type Sending, timeConnection, type TimedConnection } from './seam/timed-connection.ts';
+import { type Sending, timeConnection, type TimedConnection } from './seam/timed-connection.ts';
 import type { OpenSideConnection } from './side-connection.ts';
 
 /*
@@ -58,7 +59,8 @@ export class Seam {
     const driver = this.#driver;
     const timed = new WeakSet<TimedConnection>();
     const { config } = this.#orm;
-    config.set('driverOptions', listening(config.get('driverOptions'), takeover.notice) as never);
+    const listen = (pool: Pool): void => hearNotices(pool, takeover.notice);
+    config.set('driverOptions', withPools(config.get('driverOptions'), listen) as never);
     const time = (connection: TimedConnection, role: 'primary' | 'replica'): void => {
       if (timed.has(connection)) {
         return;
@@ -66,7 +68,7 @@ export class Seam {
       timed.add(connection);
       const { options } = connection;
       if (options.driverOptions !== undefined) {
-        options.driverOptions = listening(options.driverOptions, takeover.notice);
+        options.driverOptions = withPools(options.driverOptions, listen);
       }
       timeConnection(connection, role, takeover);
     };

@@ -149,6 +149,8 @@ export interface PoolReport {
   readonly name: string;
   readonly role: 'primary' | 'replica' | undefined;
   readonly max: number | undefined;
+  /** Idle ones that are not closed. */
+  readonly min: number | undefined;
   readonly used: number;
   readonly idle: number;
   readonly waiting: number;

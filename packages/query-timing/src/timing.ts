@@ -20,6 +20,8 @@ export interface TimingEvents {
   scope: ScopeReport;
   /** Something was found; the same is told again with each scope it is found in. */
   finding: CountedFinding;
+  /** A pool has opened a connection, which took so many µs. Not of a dialect of one's own, whose pool nobody knows. */
+  connect: { readonly pool: string; readonly took: number };
   /** A connection was given back to its pool: how long was waited for it, and how long it was held, in µs. */
   connection: { readonly pool: string; readonly wait: number; readonly use: number };
 }

@@ -20,7 +20,12 @@ const STATE = 'db.client.connection.state';
 export function measure(timing: TracedTiming, settings: OpenTelemetrySettings): () => void {
   const queries = measureQueries(settings);
   const connections = measureConnections(settings);
-  const stops = [timing.subscribe(queries), timing.on('connection', connections), observePools(timing, settings)];
+  const stops = [
+    timing.subscribe(queries),
+    timing.on('connect', connections.opened),
+    timing.on('connection', connections.givenBack),
+    observePools(timing, settings),
+  ];
   return () => stops.forEach(stop => stop());
 }
 
@@ -47,19 +52,26 @@ function measureQueries(settings: OpenTelemetrySettings): (record: QueryRecord) 
   };
 }
 
-function measureConnections({ meter }: OpenTelemetrySettings): (event: TimingEvents['connection']) => void {
+function measureConnections({ meter }: OpenTelemetrySettings): {
+  opened(event: TimingEvents['connect']): void;
+  givenBack(event: TimingEvents['connection']): void;
+} {
   const seconds = (name: string, description: string): Histogram =>
     meter.createHistogram(`db.client.connection.${name}`, {
       description,
       unit: 's',
       advice: { explicitBucketBoundaries: SECONDS },
     });
+  const creations = seconds('create_time', 'The time it took to create a new connection.');
   const waits = seconds('wait_time', 'The time it took to obtain an open connection from the pool.');
   const uses = seconds('use_time', 'The time between borrowing a connection and returning it to the pool.');
-  return ({ pool, wait, use }) => {
-    const attributes = { [POOL]: pool };
-    waits.record(wait / 1e6, attributes);
-    uses.record(use / 1e6, attributes);
+  return {
+    opened: ({ pool, took }) => creations.record(took / 1e6, { [POOL]: pool }),
+    givenBack({ pool, wait, use }) {
+      const attributes = { [POOL]: pool };
+      waits.record(wait / 1e6, attributes);
+      uses.record(use / 1e6, attributes);
+    },
   };
 }
 
@@ -78,6 +90,10 @@ function observePools(timing: TracedTiming, { meter }: OpenTelemetrySettings): (
     ...connections,
     description: 'The maximum number of idle open connections allowed.',
   });
+  const minIdle = meter.createObservableUpDownCounter('db.client.connection.idle.min', {
+    ...connections,
+    description: 'The minimum number of idle open connections allowed.',
+  });
   const pending = meter.createObservableUpDownCounter('db.client.connection.pending_requests', {
     description: 'The number of current pending requests for an open connection.',
     unit: '{request}',
@@ -95,6 +111,9 @@ function observePools(timing: TracedTiming, { meter }: OpenTelemetrySettings): (
       result.observe(count, pool.idle, { ...attributes, [STATE]: 'idle' });
       result.observe(pending, pool.waiting, attributes);
       result.observe(timeouts, pool.timeouts, attributes);
+      if (pool.min !== undefined) {
+        result.observe(minIdle, pool.min, attributes);
+      }
       if (pool.max !== undefined) {
         result.observe(max, pool.max, attributes);
         // Pools of pg have no limit of its own for idle ones.
@@ -102,7 +121,7 @@ function observePools(timing: TracedTiming, { meter }: OpenTelemetrySettings): (
       }
     }
   };
-  const all = [count, max, maxIdle, pending, timeouts];
+  const all = [count, max, maxIdle, minIdle, pending, timeouts];
   meter.addBatchObservableCallback(observe, all);
   return () => meter.removeBatchObservableCallback(observe, all);
 }

@@ -9,6 +9,7 @@ import { type Labels, type Metric, type Sample, SECONDS } from './metric.ts';
 const MOST_POOLS = 50;
 
 interface Times {
+  readonly creations: BucketCounts;
   readonly waits: BucketCounts;
   readonly uses: BucketCounts;
 }
@@ -24,16 +25,14 @@ export class PoolSeries {
     this.#pools = pools;
   }
 
-  /** A connection was given back. */
-  add({ pool, wait, use }: TimingEvents['connection']): void {
-    const name = this.#names.of(pool);
-    let times = this.#byPool.get(name);
-    if (times === undefined) {
-      times = { waits: new BucketCounts(SECONDS), uses: new BucketCounts(SECONDS) };
-      this.#byPool.set(name, times);
-    }
-    times.waits.observe(wait / 1e6);
-    times.uses.observe(use / 1e6);
+  opened({ pool, took }: TimingEvents['connect']): void {
+    this.#timesOf(pool).creations.observe(took / 1e6);
+  }
+
+  givenBack({ pool, wait, use }: TimingEvents['connection']): void {
+    const { waits, uses } = this.#timesOf(pool);
+    waits.observe(wait / 1e6);
+    uses.observe(use / 1e6);
   }
 
   /** What there is to say of them. */
@@ -52,6 +51,7 @@ export class PoolSeries {
       this.#now('db_client_connection_timeouts_total', 'counter', 'Who waited in vain.', ({ timeouts }) => [
         [{}, timeouts],
       ]),
+      this.#times('db_client_connection_create_time_seconds', 'Opening a connection.', ({ creations }) => creations),
       this.#times('db_client_connection_wait_time_seconds', 'Waiting for a connection.', ({ waits }) => waits),
       this.#times('db_client_connection_use_time_seconds', 'Holding a connection.', ({ uses }) => uses),
     ];
@@ -60,6 +60,20 @@ export class PoolSeries {
   clear(): void {
     this.#names.clear();
     this.#byPool.clear();
+  }
+
+  #timesOf(pool: string): Times {
+    const name = this.#names.of(pool);
+    let times = this.#byPool.get(name);
+    if (times === undefined) {
+      times = {
+        creations: new BucketCounts(SECONDS),
+        waits: new BucketCounts(SECONDS),
+        uses: new BucketCounts(SECONDS),
+      };
+      this.#byPool.set(name, times);
+    }
+    return times;
   }
 
   #now(

@@ -44,7 +44,11 @@ export function prometheus(timing: ScrapedTiming, options?: PrometheusOptions): 
   const { namespace } = checkedOptions(options);
   const queries = new QuerySeries(() => namespace ?? databaseOf(timing.driver()));
   const pools = new PoolSeries(() => timing.pools());
-  const stops = [timing.subscribe(record => queries.add(record)), timing.on('connection', event => pools.add(event))];
+  const stops = [
+    timing.subscribe(record => queries.add(record)),
+    timing.on('connect', event => pools.opened(event)),
+    timing.on('connection', event => pools.givenBack(event)),
+  ];
   const all = [...queries.metrics(), ...pools.metrics()];
   const metrics = (): string => exposition(all);
   const reset = (): void => {

@@ -3,44 +3,18 @@ import { Lease } from '../lease.ts';
 import type { LogContext } from '../open-query.ts';
 import { type PoolCounts, PoolStats } from '../pool-stats.ts';
 import type { Recorder } from '../recorder.ts';
-
-/** A statement as Kysely hands it to a connection. */
-interface Compiled {
-  readonly sql: string;
-  readonly parameters: readonly unknown[];
-}
-
-interface Result {
-  readonly rows: Record<string, unknown>[];
-  readonly numAffectedRows?: bigint | undefined;
-}
-
-/** A physical connection: all that is sent passes its `executeQuery` or `streamQuery`, `begin` and `commit` included. */
-interface PhysicalConnection {
-  executeQuery(compiled: Compiled, ...rest: unknown[]): Promise<Result>;
-  streamQuery(compiled: Compiled, ...rest: unknown[]): AsyncIterableIterator<Result>;
-}
+import {
+  type Dialect,
+  isDialect,
+  isKysely,
+  type PhysicalConnection,
+  type Result,
+  withPools,
+} from './driver-options.ts';
+import { timeCreation, withPools } from './pool-events.ts';
 
 /** MikroORM's `onCreateConnection`. */
 type Hook = (physical: PhysicalConnection, ...rest: unknown[]) => Promise<void>;
-
-interface KyselyDriver {
-  acquireConnection(...args: unknown[]): Promise<PhysicalConnection>;
-  releaseConnection(connection: PhysicalConnection, ...args: unknown[]): Promise<void>;
-}
-
-interface Dialect {
-  createDriver(): KyselyDriver;
-}
-
-/** A pool of pg, as far as its clients are listened to. */
-interface Pool {
-  on(event: 'connect', listener: (client: Client) => void): unknown;
-}
-
-interface Client {
-  on(event: 'notice', listener: (notice: { readonly message?: string }) => void): unknown;
-}
 
 /** A MikroORM connection, as far as it is overridden here. */
 export interface TimedConnection {
@@ -70,6 +44,8 @@ export interface Sending {
   /** A physical connection that was not seen before. */
   opened(lease: Lease, query: (sql: string) => Promise<unknown>): Promise<void> | undefined;
   pool(pool: PoolStats): void;
+  /** A connection was opened. @param took in µs */
+  created(pool: string, took: number): void;
   /** A connection was given back. @param wait for it, and @param use of it, in µs */
   released(pool: string, wait: number, use: number): void;
   /** A connection of MikroORM is about to be used for the first time, or again after it was closed. */
@@ -102,8 +78,9 @@ export function timeConnection(connection: TimedConnection, role: 'primary' | 'r
   const physicals = new PhysicalConnections(pool, sending);
   const create = connection.createKyselyDialect.bind(connection);
   const timed = (dialect: Dialect): Dialect => timeDialect(dialect, connection, physicals, pool, sending);
-  connection.createKyselyDialect = (...args) => {
+  connection.createKyselyDialect = (overrides, ...args) => {
     const { options } = connection;
+    const own = withPools(overrides, made => timeCreation(made, took => sending.created(pool.name, took)));
     const { onCreateConnection } = options;
     const hook = onCreateConnection ?? connection.config.get('onCreateConnection');
     // Before the hooks of the user, which have statements, too.
@@ -112,7 +89,7 @@ export function timeConnection(connection: TimedConnection, role: 'primary' | 'r
       await hook?.(physical, ...rest);
     };
     try {
-      const dialect = create(...args);
+      const dialect = create(own, ...args);
       return dialect instanceof Promise ? dialect.then(timed) : timed(dialect);
     } finally {
       options.onCreateConnection = onCreateConnection;
@@ -146,33 +123,10 @@ function cannotTime(): QueryTimingError {
   );
 }
 
-/** `driverOptions` whose pools tell of notices, whoever makes them (MikroORM's public `onPoolCreated`). */
-export function listening(given: unknown, notice: (message: string) => void): unknown {
-  if (typeof given !== 'object' || given === null || isDialect(given) || isKysely(given)) {
-    return given;
-  }
-  const { onPoolCreated } = given as { onPoolCreated?: (pool: Pool) => unknown };
-  return {
-    ...given,
-    onPoolCreated(pool: Pool): unknown {
-      pool.on('connect', client => void client.on('notice', ({ message }) => notice(message ?? '')));
-      return onPoolCreated?.(pool);
-    },
-  };
-}
-
 /** As MikroORM calls it in its log, but with the port: several servers may be on one host. */
 function nameOf({ options, config }: TimedConnection, role: string): string {
   const { host, port, name = role === 'primary' ? config.get('name') : undefined } = options;
   return name ?? (host === undefined ? role : `${host}:${port ?? 5432}`);
-}
-
-function isDialect(value: unknown): value is Dialect {
-  return typeof value === 'object' && value !== null && 'createDriver' in value;
-}
-
-function isKysely(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'getExecutor' in value;
 }
 
 interface Known {
