@@ -3,14 +3,7 @@ import { Lease } from '../lease.ts';
 import type { LogContext } from '../open-query.ts';
 import { type PoolCounts, PoolStats } from '../pool-stats.ts';
 import type { Recorder } from '../recorder.ts';
-import {
-  type Dialect,
-  isDialect,
-  isKysely,
-  type PhysicalConnection,
-  type Result,
-  withPools,
-} from './driver-options.ts';
+import { type Dialect, isDialect, isKysely, type PhysicalConnection, type Result } from './kysely.ts';
 import { timeCreation, withPools } from './pool-events.ts';
 
 /** MikroORM's `onCreateConnection`. */
