@@ -1,6 +1,6 @@
 import { type EntityManager, type Kysely, LockMode } from '@mikro-orm/postgresql';
 import { queryTiming } from '@mikrokit/query-timing';
-import { queryMatchers } from '@mikrokit/query-timing/vitest';
+import { assertQueries, queryMatchers } from '@mikrokit/query-timing/vitest';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readsWhole, usesIndex } from '../../packages/query-timing/src/vitest/plan-verdicts.ts';
 import { Author, Book, Library, type Timed } from './fixtures/library.ts';
@@ -129,6 +129,43 @@ describe('toSeqScan(table)', () => {
       'Name one of these, without its schema.';
     expect(await said(expect(ofAuthor).toSeqScan('tag'))).toBe(message);
     expect(await said(expect(ofAuthor).not.toSeqScan('tag'))).toBe(message);
+  });
+});
+
+describe('assertQueries(), for what has no matchers', () => {
+  test('says nothing of what is so, and returns what the function returns', async () => {
+    const expected = { exactly: 1, noNPlusOne: true, usesIndex: 'book_author_id_index', noSeqScan: 'book' };
+    expect(await assertQueries(timed.timing, ofAuthor, expected)).toHaveLength(3);
+  });
+
+  test('fails with how each read would be made', async () => {
+    expect(await said(assertQueries(timed.timing, byTitle, { usesIndex: 'book_author_id_index' }))).toBe(
+      [
+        'expected a read that can use the index book_author_id_index, but none can:',
+        '  select "b0".* from "book" as "b0" where "b0"."title" = ?',
+        '    Seq Scan on book',
+      ].join('\n'),
+    );
+    expect(await said(assertQueries(timed.timing, byTitle, { noSeqScan: 'book' }))).toContain(
+      'expected no read of all of book, but no index serves:\n  select "b0".* from "book"',
+    );
+  });
+
+  test('fails with how many there are, before how they are made', async () => {
+    expect(await said(assertQueries(timed.timing, byTitle, { exactly: 2, noSeqScan: 'book' }))).toContain(
+      'expected 2 queries, but 1 was run',
+    );
+  });
+
+  test('of what is not there is refused', async () => {
+    expect(await said(assertQueries(timed.timing, ofAuthor, { usesIndex: 'book_autor_id_index' }))).toBe(
+      'usesIndex takes the name of an index, but the database has none called "book_autor_id_index". ' +
+        'Correct the name, or create the index.',
+    );
+    expect(await said(assertQueries(timed.timing, ofAuthor, { noSeqScan: 'tag' }))).toBe(
+      'noSeqScan takes a table that the function reads, but got: "tag". It reads: book. ' +
+        'Name one of these, without its schema.',
+    );
   });
 });
 

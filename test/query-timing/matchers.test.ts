@@ -329,18 +329,23 @@ describe('assertQueries()', () => {
   test.each<[unknown, string]>([
     [
       {},
-      'expected says what is expected, but got: an object with nothing in it. Write { exactly: 2 }, { atMost: 5 } or { noNPlusOne: true }.',
+      'expected says what is expected, but got: an object with nothing in it. Write { exactly: 2 }, { atMost: 5 }, { noNPlusOne: true }, { usesIndex: name } or { noSeqScan: table }.',
     ],
     [
       undefined,
-      'expected is an object with exactly, atMost, noNPlusOne, transactions, but got: undefined. Write { atMost: 5 }.',
+      'expected is an object with exactly, atMost, noNPlusOne, usesIndex, noSeqScan, transactions, but got: undefined. Write { atMost: 5 }.',
     ],
     [
       { max: 3 },
-      'expected is an object with exactly, atMost, noNPlusOne, transactions, but got: "max". Write { atMost: 5 }.',
+      'expected is an object with exactly, atMost, noNPlusOne, usesIndex, noSeqScan, transactions, but got: "max". Write { atMost: 5 }.',
     ],
     [{ exactly: 1.5 }, 'exactly is a whole number from 0 to 9007199254740991, but got: 1.5.'],
     [{ noNPlusOne: 'yes' }, 'noNPlusOne is true or false, but got: "yes".'],
+    [{ usesIndex: 7 }, 'usesIndex takes a name as PostgreSQL has it, but got: 7. Write it without schema and quotes.'],
+    [
+      { noSeqScan: '' },
+      'noSeqScan takes a name as PostgreSQL has it, but got: "". Write it without schema and quotes.',
+    ],
   ])('refuses %j, before anything is run', async (expected, message) => {
     let ran = false;
     await expect(assertQueries(timed.timing, () => (ran = true), expected as ExpectedQueries)).rejects.toThrow(message);

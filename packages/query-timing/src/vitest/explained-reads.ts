@@ -40,12 +40,12 @@ const LONGEST = 1_000_000;
  * not there.
  * @throws what `fn` throws; a QueryTimingError if a read cannot be explained, or there is none
  */
-export async function explainReads(
+export async function explainReads<T>(
   timing: RunTiming & { readonly [STATEMENTS]?: StatementSource },
-  fn: () => unknown,
+  fn: () => T,
   options: QueryCountOptions & { readonly name?: string },
 ): Promise<{
-  readonly run: QueryRun;
+  readonly run: QueryRun<Awaited<T>>;
   readonly reads: readonly ExplainedRead[];
   readonly indexes: ReadonlySet<string>;
 }> {
@@ -64,7 +64,7 @@ export async function explainReads(
       reads.set(id, { text, sql, values });
     }
   });
-  let run: QueryRun;
+  let run: QueryRun<Awaited<T>>;
   try {
     run = await watched.run(fn);
   } finally {

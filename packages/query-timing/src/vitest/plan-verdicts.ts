@@ -10,14 +10,20 @@ const LONGEST_TEXT = 140;
 /**
  * Whether one of the reads can use an index.
  * @param indexes all that there are
+ * @param call what was called with the name, for an error
  * @throws QueryTimingError if there is no such index, or no read: what cannot fail is no test
  */
-export function usesIndex(reads: readonly ExplainedRead[], index: string, indexes: ReadonlySet<string>): Verdict {
+export function usesIndex(
+  reads: readonly ExplainedRead[],
+  index: string,
+  indexes: ReadonlySet<string>,
+  call = 'toUseIndex(name)',
+): Verdict {
   checkReads(reads);
   if (!indexes.has(index)) {
     throw new QueryTimingError(
       'ARGUMENT',
-      `toUseIndex(name) takes the name of an index, but the database has none called ${shown(index)}. ` +
+      `${call} takes the name of an index, but the database has none called ${shown(index)}. ` +
         'Correct the name, or create the index.',
     );
   }
@@ -36,16 +42,17 @@ export function usesIndex(reads: readonly ExplainedRead[], index: string, indexe
 /**
  * Whether one of the reads must read all of a table: no index has what it asks for. One that walks a whole index only to
  * filter its rows is as bad.
+ * @param call what was called with the name, for an error
  * @throws QueryTimingError if no read is from that table
  */
-export function readsWhole(reads: readonly ExplainedRead[], table: string): Verdict {
+export function readsWhole(reads: readonly ExplainedRead[], table: string, call = 'toSeqScan(table)'): Verdict {
   checkReads(reads);
   const tables = new Set(reads.flatMap(({ plan }) => nodes(plan).map(node => node['Relation Name'])));
   if (!tables.has(table)) {
     const names = [...tables].filter(name => name !== undefined).join(', ');
     throw new QueryTimingError(
       'ARGUMENT',
-      `toSeqScan(table) takes a table that the function reads, but got: ${shown(table)}. It reads: ${printable(names)}. ` +
+      `${call} takes a table that the function reads, but got: ${shown(table)}. It reads: ${printable(names)}. ` +
         'Name one of these, without its schema.',
     );
   }

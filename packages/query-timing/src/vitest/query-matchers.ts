@@ -1,6 +1,7 @@
 import { checkBoolean, checkTiming, isObject, shown, wrong } from '../checks.ts';
 import { QueryTimingError } from '../errors.ts';
 import type { QueryTiming } from '../timing.ts';
+import { checkName } from './checked-name.ts';
 import { explainReads } from './explained-reads.ts';
 import type { MatcherContext, MatcherResult } from './matcher-types.ts';
 import { readsWhole, usesIndex } from './plan-verdicts.ts';
@@ -127,15 +128,6 @@ function checkCount(call: string, value: unknown): void {
     throw new QueryTimingError(
       'ARGUMENT',
       `${call} takes a number of queries, a whole one from 0, but got: ${shown(value)}. Write how many there are to be.`,
-    );
-  }
-}
-
-function checkName(call: string, value: unknown): void {
-  if (typeof value !== 'string' || value === '') {
-    throw new QueryTimingError(
-      'ARGUMENT',
-      `${call} takes a name as PostgreSQL has it, but got: ${shown(value)}. Write it without schema and quotes.`,
     );
   }
 }
