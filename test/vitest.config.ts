@@ -8,6 +8,7 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ['**/*.test.ts'],
+    setupFiles: ['./harness/property-seed.ts'],
     globalSetup: ['./harness/global-setup.ts'],
     // Two cores: more workers than that only fight PostgreSQL for them.
     maxWorkers: 2,

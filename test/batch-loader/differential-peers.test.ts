@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { openDatabase } from '../harness/database.ts';
 import { openOrm } from '../harness/orm.ts';
 import { recordQueries } from '../harness/recorder.ts';
+import { SEED } from '../harness/seed.ts';
 import { compareWithLoneCalls } from './differential.ts';
 import { ENTITIES, SIZES, fillLibrary } from './library.ts';
 import { type AnyEntity, BASES, E, randomCall } from './random-calls.ts';
@@ -22,9 +23,6 @@ interface Step {
   readonly name: string;
   run(em: EntityManager, bases: readonly AnyEntity[]): Promise<View>;
 }
-
-// The same programs each time; `MIKROKIT_SEED=n` draws others.
-const SEED = Number(process.env['MIKROKIT_SEED'] ?? 77);
 
 test(`${CASES} calls in random plain loops give with peers what they give without`, { timeout: 900_000 }, async () => {
   const random = createRandom(SEED, 7);

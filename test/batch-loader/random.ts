@@ -1,3 +1,5 @@
+import { SEED } from '../harness/seed.ts';
+
 /** A repeatable source of random choices (mulberry32); the seed is printed with every test that uses one. */
 export interface Random {
   readonly seed: number;
@@ -10,13 +12,10 @@ export interface Random {
 }
 
 /**
- * @param seed `MIKROKIT_SEED` or the time, when left out
+ * @param seed that of all tests, when left out
  * @param stream tells sources of one seed apart
  */
-export function createRandom(
-  seed: number = Number(process.env['MIKROKIT_SEED'] ?? Date.now() % 2 ** 31),
-  stream = 0,
-): Random {
+export function createRandom(seed: number = SEED, stream = 0): Random {
   let state = (seed + stream * 0x9e3779b9) >>> 0;
   const next = (): number => {
     state = (state + 0x6d2b79f5) >>> 0;

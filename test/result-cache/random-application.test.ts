@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { SEED } from '../harness/seed.ts';
 import type { Findings } from './random-application/task.ts';
 import { runApplication } from './random-application/run.ts';
 import { WRITES } from './random-application/writes.ts';
@@ -9,7 +10,6 @@ import { WRITES } from './random-application/writes.ts';
  * `npm run test:long` draws new ones.
  */
 const COMPARISONS = Number(process.env['MIKROKIT_CASES'] ?? 100_000) / 25;
-const SEED = Number(process.env['MIKROKIT_SEED'] ?? 77);
 const TIMEOUT = 7_200_000;
 
 test('cached reads are what the database says, whatever is written', { timeout: TIMEOUT }, async () => {
