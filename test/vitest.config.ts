@@ -16,5 +16,7 @@ export default defineConfig({
     // A shared, noisy machine: a test that starts servers may be slow without being wrong.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // What has to become so may take as long as the machine lets it.
+    expect: { poll: { timeout: 10_000 } },
   },
 });
