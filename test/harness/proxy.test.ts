@@ -137,17 +137,16 @@ describe('delay', () => {
     await proxy.delay(100);
     const { took } = await timed(() => client.query('select 1'));
     await proxy.pass();
-    const { took: after } = await timed(() => client.query('select 1'));
     expect(took).toBeGreaterThanOrEqual(200);
-    expect(took).toBeLessThan(before + 350);
-    expect(after).toBeLessThan(100);
+    expect(took).toBeLessThan(before + 700);
+    await expect.poll(async () => (await timed(() => client.query('select 1'))).took).toBeLessThan(100);
   });
 
   test('is latency, not bandwidth: much data comes once as late as little', async () => {
     await proxy.delay(100);
     const { took, value } = await timed(() => client.query<{ text: string }>(large));
     expect(value.rows[0]?.text).toHaveLength(512 * 1024);
-    expect(took).toBeLessThan(600);
+    expect(took).toBeLessThan(1_000);
   });
 });
 

@@ -129,7 +129,7 @@ describe('SQL with a comment', () => {
     const begun = performance.now();
     commented(`select ${' '.repeat(1 << 20)}1`, false, note, false);
     commented(`select 1${' ;'.repeat(1 << 19)}`, false, note, false);
-    expect(performance.now() - begun).toBeLessThan(200);
+    expect(performance.now() - begun).toBeLessThan(1_000);
   });
 });
 
