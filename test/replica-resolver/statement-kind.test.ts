@@ -38,6 +38,7 @@ const TABLE: Readonly<Record<StatementKind, readonly string[]>> = {
     'select count ( * ) filter (where x) over (partition by (y) order by (z)) from a',
     'select * from a left join (select * from b) as c on (a.x = c.x) group by (y)',
     'select pg_catalog.lower(x) from a',
+    'select shop.pg_catalog.lower(x) from a',
     'select now(), current_timestamp, random()',
     'with x as (select * from a) select * from x',
     'values (1, 2)',
@@ -203,7 +204,8 @@ function check(sql: string, parsed: ParsedTables): void {
   }
   expect(parsed.writes, sql).toEqual([]);
   for (const call of parsed.calls) {
-    const name = call.replace(/^pg_catalog\./, '');
+    // A database may be named before the schema: it is the one that is asked, or PostgreSQL refuses.
+    const name = call.replace(/^(?:.*\.)?pg_catalog\.(?=[^.]+$)/, '');
     expect(HARMLESS_FUNCTIONS.has(name) || BY_GRAMMAR.has(name), `${sql}: ${call}`).toBe(true);
   }
 }
