@@ -1,17 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
 import { boundedName } from './bounded-name.ts';
-import type { CallSite } from './call-site.ts';
 import { Context } from './context.ts';
 import { errorClass } from './error-class.ts';
+import { judge, type JudgeHost } from './judge.ts';
 import type { Lease } from './lease.ts';
-import type { Finding } from './finding.ts';
-import { type Answer, type LogContext, OpenQuery, type QueryEnds } from './open-query.ts';
+import { type LogContext, OpenQuery, type QueryEnds } from './open-query.ts';
 import type { OpenScope } from './open-scope.ts';
 import { Operation } from './operation.ts';
-import type { ParameterDescriber } from './parameters.ts';
 import type { PoolStats } from './pool-stats.ts';
-import type { Subscribers } from './subscribers.ts';
 import type { Scopes } from './scopes.ts';
 import type { Shapes, ShapeText } from './shapes.ts';
 import { type TransactionLimits, Transactions } from './transactions.ts';
@@ -19,31 +16,13 @@ import { type TransactionLimits, Transactions } from './transactions.ts';
 type Rows = readonly Readonly<Record<string, unknown>>[];
 
 /** What the recorder asks of the rest. */
-export interface RecorderHost extends TransactionLimits {
+export interface RecorderHost extends TransactionLimits, JudgeHost {
   readonly scopes: Scopes;
   readonly shapes: Shapes;
-  readonly parameters: ParameterDescriber;
-  /** Whether a parameter stands beside a column that is not to be shown. */
-  secretsOf(sql: string): (index: number) => boolean;
-  /** From when on it is slow, in µs. */
-  slowFrom(query: OpenQuery): number;
-  /** The place that has called; `undefined` where nobody wants to know. */
-  capture(): CallSite | undefined;
-  /** One query in so many is located whatever it is; 0: none. */
-  readonly sample: number;
-  /** Told of each query that was answered, with what was sent for it, while somebody explains them. */
-  readonly statements: Subscribers<[query: OpenQuery, sql: string, values: readonly unknown[]]>;
   /** Something that is not the query's own has failed. */
   failed(error: unknown): void;
-  /** A query that is slow, with its text as it was sent. */
-  slow(query: OpenQuery, sql: string, values: readonly unknown[]): void;
-  /** Before it, its transaction has waited. */
-  idled(query: OpenQuery): void;
-  /** It has ended a transaction that was open for long. */
-  lasted(query: OpenQuery): void;
   /** A query is over: what else is to be told. */
   ended(query: OpenQuery, scope: OpenScope): void;
-  found(scope: OpenScope, finding: Finding): void;
 }
 
 const NONE: readonly never[] = [];
@@ -291,7 +270,7 @@ export class Recorder implements QueryEnds {
     const { answer } = query;
     if (answer !== undefined) {
       try {
-        this.#judge(query, scope, answer);
+        judge(this.#host, query, scope, answer);
       } catch (error) {
         // A mistake of ours is no reason for a query to fail.
         this.#host.failed(error);
@@ -361,50 +340,6 @@ export class Recorder implements QueryEnds {
       context!.operation!.hydrates(query);
     } else if (makesEntities(context)) {
       context!.operation!.fails(query);
-    }
-  }
-
-  /** What is found in a query that is over; its stack still leads to its caller. */
-  #judge(query: OpenQuery, scope: OpenScope, answer: Answer): void {
-    const host = this.#host;
-    const { context, shape } = query;
-    const text = query.logContext?.query ?? answer.sql;
-    const analysis = context?.quiet === true || shape.kind === 'transaction' ? undefined : scope.analysis;
-    const isSlow = query.took - query.paused * 1000 >= host.slowFrom(query);
-    if (
-      isSlow ||
-      query.idled > 0 ||
-      query.lasted > 0 ||
-      analysis?.wantsSite(shape, answer.rows.length) === true ||
-      (host.sample > 0 && query.id % host.sample === 0)
-    ) {
-      query.site = host.capture();
-      answer.lease.site = query.site;
-    }
-    if (host.parameters.isOn && answer.values.length > 0) {
-      query.parameters = host.parameters.describe(answer.values, () => host.secretsOf(text));
-    }
-    const finding = analysis?.add({
-      record: query,
-      sql: text,
-      parameters: answer.values,
-      rows: answer.rows,
-      operation: context?.operation,
-    });
-    if (finding !== undefined) {
-      host.found(scope, finding);
-    }
-    if (query.idled > 0) {
-      host.idled(query);
-    }
-    if (query.lasted > 0) {
-      host.lasted(query);
-    }
-    if (isSlow) {
-      host.slow(query, answer.sql, answer.sent);
-    }
-    if (host.statements.some && query.error === undefined) {
-      host.statements.tell([query, answer.sql, answer.sent]);
     }
   }
 }
