@@ -155,6 +155,14 @@ describe('assertQueries(), for what has no matchers', () => {
     expect(await said(assertQueries(timed.timing, byTitle, { exactly: 2, noSeqScan: 'book' }))).toContain(
       'expected 2 queries, but 1 was run',
     );
+    const ofItsOwn = (): Promise<unknown> =>
+      fork().transactional(async em => {
+        await em.execute('create temporary table visit (id int) on commit drop');
+        await em.execute('select * from visit');
+      });
+    expect(await said(assertQueries(timed.timing, ofItsOwn, { exactly: 5, noSeqScan: 'visit' }))).toContain(
+      'expected 5 queries, but 2 were run',
+    );
   });
 
   test('of what is not there is refused', async () => {

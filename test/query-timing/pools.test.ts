@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { Client, type Pool } from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { PoolStats } from '../../packages/query-timing/src/pool-stats.ts';
 import { Lease } from '../../packages/query-timing/src/lease.ts';
@@ -132,6 +133,19 @@ describe('on("connect"): each connection that is opened, and how long that took'
     await orm.em.fork().count(Tag);
     expect(told[0]! / 1000).toBeGreaterThan(100);
     await orm.close(true);
+  });
+
+  test('of whatever the user lets pg construct', async () => {
+    class Mine extends Client {}
+    const { orm, timing } = await library.timed({}, { driverOptions: { Client: Mine.bind(null) } });
+    const told: unknown[] = [];
+    timing.on('connect', event => void told.push(event));
+    const pool = (await orm.em.getConnection().getNativeClient()) as Pool;
+    const client = await pool.connect();
+    client.release();
+    expect(client).toBeInstanceOf(Mine);
+    expect(client.constructor.name).toBe('Mine');
+    expect(told).toHaveLength(1);
   });
 
   test('beside the pool events of the user', async () => {

@@ -176,6 +176,9 @@ describe('a scrape', () => {
 
   test('says how long connections took to be there, were waited for, and held', () => {
     const { timing, scrape } = scraped();
+    timing.connection({ pool: 'primary', wait: 0, use: 0 });
+    // Of a pool that nobody knows.
+    expect(scrape().histogram('db_client_connection_create_time_seconds')).toEqual([]);
     timing.connect({ pool: 'primary', took: 9_000 });
     timing.connection({ pool: 'primary', wait: 2_000, use: 60_000 });
     timing.connection({ pool: 'primary', wait: 1_000, use: 0 });
@@ -185,10 +188,10 @@ describe('a scrape', () => {
       { labels, count: 1, sum: 0.009, buckets: { '0.005': 0, '0.01': 1 } },
     ]);
     expect(all.histogram('db_client_connection_wait_time_seconds')).toMatchObject([
-      { labels, count: 2, sum: 0.003, buckets: { '0.001': 1, '0.0025': 2 } },
+      { labels, count: 3, sum: 0.003, buckets: { '0.001': 2, '0.0025': 3 } },
     ]);
     expect(all.histogram('db_client_connection_use_time_seconds')).toMatchObject([
-      { labels, count: 2, sum: 0.06, buckets: { '0.05': 1, '0.1': 2 } },
+      { labels, count: 3, sum: 0.06, buckets: { '0.05': 2, '0.1': 3 } },
     ]);
   });
 

@@ -241,6 +241,20 @@ describe.each(orders.map(names => [names.join('(), '), names] as const))('extens
     ]);
   });
 
+  test('each connection that is opened is told of once', async () => {
+    const { orm, timing } = await open(names);
+    const told: string[] = [];
+    timing!.on('connect', ({ pool }) => void told.push(pool));
+    const sql = 'select pg_backend_pid() as pid from (select pg_sleep(0.3)) s';
+    const sessions = await Promise.all(
+      Array.from({ length: 8 }, () => orm.em.fork().transactional(em => em.execute<{ pid: number }[]>(sql))),
+    );
+    expect(new Set(sessions.flat().map(({ pid }) => pid)).size).toBe(8);
+    // One may have been there before.
+    expect([7, 8]).toContain(told.length);
+    expect(new Set(told).size).toBe(1);
+  });
+
   test('closing and connecting again', async () => {
     const { orm, timing, queries } = await open(names);
     await orm.em.fork().count(Book);

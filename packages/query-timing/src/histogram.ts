@@ -67,7 +67,8 @@ export class Histogram {
 
   /** The least, in µs; 0 if there is none. */
   get min(): number {
-    return this.#count === 0 ? 0 : this.#min;
+    // Of -0, 0.
+    return this.#count === 0 ? 0 : this.#min + 0;
   }
 
   /** The most, in µs; 0 if there is none. */

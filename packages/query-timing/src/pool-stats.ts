@@ -102,11 +102,14 @@ export class PoolStats {
 
   report(): PoolReport {
     const total = this.counts?.totalCount;
+    // Where another extension answers for a pool, it has several of its own: these are not its limits.
+    const limits =
+      this.counts === undefined || Object.hasOwn(this.counts, 'totalCount') ? undefined : this.counts.options;
     return {
       name: this.name,
       role: this.role,
-      max: this.counts?.options?.max,
-      min: this.counts?.options?.min,
+      max: limits?.max,
+      min: limits?.min,
       used: this.used,
       idle: this.counts?.idleCount ?? Math.max(0, (total ?? this.used) - this.used),
       waiting: this.waiting,

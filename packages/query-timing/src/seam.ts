@@ -2,7 +2,7 @@ import type { MikroORM } from '@mikro-orm/core';
 import type { Model } from './model.ts';
 import { defaultEntityManager, timedEntityManager } from './seam/entity-manager.ts';
 import { OrmModel } from './seam/model.ts';
-import { hearNotices, type Pool, withPools } from './seam/pool-events.ts';
+import { addressOf, hearNotices, type Pool, timeCreation, withPools } from './seam/pool-events.ts';
 import { sideConnections } from './seam/side-connection.ts';
 import { type Sending, timeConnection, type TimedConnection } from './seam/timed-connection.ts';
 import type { OpenSideConnection } from './side-connection.ts';
@@ -59,7 +59,11 @@ export class Seam {
     const driver = this.#driver;
     const timed = new WeakSet<TimedConnection>();
     const { config } = this.#orm;
-    const listen = (pool: Pool): void => hearNotices(pool, takeover.notice);
+    const listen = (pool: Pool): void => {
+      hearNotices(pool, takeover.notice);
+      // One that another extension has opened: those of MikroORM's connections are timed by then, under their names.
+      timeCreation(pool, took => takeover.created(addressOf(pool), took));
+    };
     config.set('driverOptions', withPools(config.get('driverOptions'), listen) as never);
     const time = (connection: TimedConnection, role: 'primary' | 'replica'): void => {
       if (timed.has(connection)) {

@@ -149,7 +149,7 @@ export interface PoolReport {
   readonly name: string;
   readonly role: 'primary' | 'replica' | undefined;
   readonly max: number | undefined;
-  /** Idle ones that are not closed. */
+  /** With so many open, used ones included, pg closes no idle one. */
   readonly min: number | undefined;
   readonly used: number;
   readonly idle: number;

@@ -112,6 +112,7 @@ function observePools(timing: TracedTiming, { meter }: OpenTelemetrySettings): (
       result.observe(pending, pool.waiting, attributes);
       result.observe(timeouts, pool.timeouts, attributes);
       if (pool.min !== undefined) {
+        // What pg has instead: with so many open, used ones included, it closes no idle one.
         result.observe(minIdle, pool.min, attributes);
       }
       if (pool.max !== undefined) {

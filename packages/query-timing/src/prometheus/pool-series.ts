@@ -9,7 +9,8 @@ import { type Labels, type Metric, type Sample, SECONDS } from './metric.ts';
 const MOST_POOLS = 50;
 
 interface Times {
-  readonly creations: BucketCounts;
+  /** Not of a pool that nobody knows: none is not the same as not known. */
+  creations: BucketCounts | undefined;
   readonly waits: BucketCounts;
   readonly uses: BucketCounts;
 }
@@ -26,7 +27,7 @@ export class PoolSeries {
   }
 
   opened({ pool, took }: TimingEvents['connect']): void {
-    this.#timesOf(pool).creations.observe(took / 1e6);
+    (this.#timesOf(pool).creations ??= new BucketCounts(SECONDS)).observe(took / 1e6);
   }
 
   givenBack({ pool, wait, use }: TimingEvents['connection']): void {
@@ -66,11 +67,7 @@ export class PoolSeries {
     const name = this.#names.of(pool);
     let times = this.#byPool.get(name);
     if (times === undefined) {
-      times = {
-        creations: new BucketCounts(SECONDS),
-        waits: new BucketCounts(SECONDS),
-        uses: new BucketCounts(SECONDS),
-      };
+      times = { creations: undefined, waits: new BucketCounts(SECONDS), uses: new BucketCounts(SECONDS) };
       this.#byPool.set(name, times);
     }
     return times;
@@ -96,9 +93,12 @@ export class PoolSeries {
     return { name, help, type, samples };
   }
 
-  #times(name: string, help: string, counts: (times: Times) => BucketCounts): Metric {
+  #times(name: string, help: string, counts: (times: Times) => BucketCounts | undefined): Metric {
     const samples = (): Sample[] =>
-      [...this.#byPool].flatMap(([pool, times]) => histogramSamples(name, labelsOf(pool), counts(times)));
+      [...this.#byPool].flatMap(([pool, times]) => {
+        const counted = counts(times);
+        return counted === undefined ? [] : histogramSamples(name, labelsOf(pool), counted);
+      });
     return { name, help, type: 'histogram', samples };
   }
 }

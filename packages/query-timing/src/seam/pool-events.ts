@@ -4,6 +4,7 @@ import { isDialect, isKysely } from './kysely.ts';
 export interface Pool {
   /** What it makes its connections of. */
   Client?: new (...args: unknown[]) => Client;
+  readonly options?: { readonly host?: string; readonly port?: number };
   on(event: 'connect', listener: (client: Client) => void): unknown;
 }
 
@@ -31,27 +32,39 @@ export function hearNotices(pool: Pool, notice: (message: string) => void): void
   pool.on('connect', client => void client.on('notice', ({ message }) => notice(message ?? '')));
 }
 
+const TIMED = new WeakSet<Pool>();
+
 /**
  * How long each connection takes to be there, from when it is made until it can be used, in µs. One that cannot be opened is
- * not told of.
+ * not told of. A pool is timed once, by whoever is first to ask.
  */
 export function timeCreation(pool: Pool, created: (took: number) => void): void {
   const { Client } = pool;
-  if (Client === undefined) {
+  if (Client === undefined || TIMED.has(pool)) {
     return;
   }
+  TIMED.add(pool);
   const begun = new WeakMap<Client, number>();
-  // The pool says when a connection is there, but not when it began to make it.
-  pool.Client = class extends Client {
-    constructor(...args: unknown[]) {
-      super(...args);
-      begun.set(this, performance.now());
-    }
-  };
+  // The pool says when a connection is there, but not when it began to make it. No subclass: whatever can be constructed may
+  // be given to pg.
+  const timed: NonNullable<Pool['Client']> = new Proxy(Client, {
+    construct(target, args, newTarget) {
+      const at = performance.now();
+      const client = Reflect.construct(target, args, newTarget === timed ? target : newTarget) as Client;
+      begun.set(client, at);
+      return client;
+    },
+  });
+  pool.Client = timed;
   pool.on('connect', client => {
     const at = begun.get(client);
     if (at !== undefined) {
       created((performance.now() - at) * 1000);
     }
   });
+}
+
+/** Where a pool leads. */
+export function addressOf({ options }: Pool): string {
+  return `${options?.host ?? 'localhost'}:${options?.port ?? 5432}`;
 }

@@ -38,12 +38,14 @@ const LONGEST = 1_000_000;
  *
  * Trap: the connection is another one. What the function has not committed, temporary tables and settings of its session are
  * not there.
+ * @param judge looks at what was run before anything is explained; what it throws ends it
  * @throws what `fn` throws; a QueryTimingError if a read cannot be explained, or there is none
  */
 export async function explainReads<T>(
   timing: RunTiming & { readonly [STATEMENTS]?: StatementSource },
   fn: () => T,
   options: QueryCountOptions & { readonly name?: string },
+  judge: (run: QueryRun<Awaited<T>>) => void = () => undefined,
 ): Promise<{
   readonly run: QueryRun<Awaited<T>>;
   readonly reads: readonly ExplainedRead[];
@@ -71,6 +73,7 @@ export async function explainReads<T>(
     end();
     watched.stop();
   }
+  judge(run);
   const connection = await source.open();
   try {
     const explained: ExplainedRead[] = [];
