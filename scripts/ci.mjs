@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { failedSteps, failedTests } from './failures.mjs';
+import { endOf, failedSteps, failedTests } from './failures.mjs';
 import { countIn, countLine, countStage, countTests, sumCounts } from './summary.mjs';
 import { exampleNames } from './examples.mjs';
 import { root } from './paths.mjs';
@@ -28,7 +28,7 @@ export async function ci() {
       const counted = countStage(code, count?.(output));
 
       counts.push(counted);
-      failures.push(...(failed?.(output) ?? []));
+      failures.push(...said(name, counted, failed?.(output) ?? [], output));
       lines.push(
         `${name.padEnd(20)} ${countLine(counted).padEnd(24)} ${((performance.now() - started) / 1000).toFixed(1)} s`,
       );
@@ -42,6 +42,17 @@ export async function ci() {
   }
   console.log(`\n━━ the whole run\n${lines.join('\n')}\n${countLine(sum)}`);
   return sum.failed > 0 || sum.passed === 0 ? 1 : 0;
+}
+
+/**
+ * What failed of a stage; its last lines where it names nothing.
+ * @param {string} name
+ * @param {import('./summary.mjs').Count} count
+ * @param {string[]} named
+ * @param {string} output
+ */
+function said(name, { failed }, named, output) {
+  return failed > 0 && named.length === 0 ? [endOf(name, output)] : named;
 }
 
 /**

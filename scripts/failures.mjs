@@ -10,10 +10,11 @@ export function failedTests({ testResults }, root) {
     const file = name.startsWith(`${root}/`) ? name.slice(root.length + 1) : name;
     const failed = assertionResults.filter(test => test.status === 'failed');
 
-    if (status === 'failed' && failed.length === 0) {
-      return [text(file, [message ?? ''])];
-    }
-    return failed.map(({ fullName, failureMessages }) => text(`${file} > ${fullName}`, failureMessages ?? []));
+    return [
+      ...failed.map(({ fullName, failureMessages }) => text(`${file} > ${fullName}`, failureMessages ?? [])),
+      // Of the file itself: it could not be loaded, or what comes before or after its tests has failed.
+      ...(status === 'failed' && (message || failed.length === 0) ? [text(file, [message ?? ''])] : []),
+    ];
   });
 }
 
@@ -24,6 +25,15 @@ export function failedTests({ testResults }, root) {
  */
 export function failedSteps(output) {
   return [...output.matchAll(/^FAILED .*(?:\n {7}.*)*/gm)].map(([step]) => step);
+}
+
+/**
+ * Of what failed without naming anything: the end of what it printed.
+ * @param {string} name
+ * @param {string} output
+ */
+export function endOf(name, output) {
+  return text(name, [output.trimEnd().split('\n').slice(-linesOfMessage).join('\n')]);
 }
 
 /** Of a message this much: what was expected and the first frames. */

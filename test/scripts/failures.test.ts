@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { failedSteps, failedTests } from '../../scripts/failures.mjs';
+import { endOf, failedSteps, failedTests } from '../../scripts/failures.mjs';
 
 describe('what is said again at the end of a long run', () => {
   it('is each test that failed, with its file and what it said, and each file that could not be loaded', () => {
@@ -18,6 +18,23 @@ describe('what is said again at the end of a long run', () => {
     expect(failedTests({ testResults }, '/here')).toEqual([
       'FAILED test/b.test.ts > sum adds\n       Error: 1 is not 2\n           at b.test.ts:7',
       'FAILED test/c.test.ts\n       Cannot find c.ts',
+    ]);
+  });
+
+  it('is a file whose tests failed, and something else of it', () => {
+    const assertionResults = [{ status: 'failed', fullName: 'a', failureMessages: ['no'] }];
+    const testResults = [{ name: 'a.test.ts', status: 'failed', message: 'afterAll: no', assertionResults }];
+    expect(failedTests({ testResults }, '/here')).toEqual([
+      'FAILED a.test.ts > a\n       no',
+      'FAILED a.test.ts\n       afterAll: no',
+    ]);
+  });
+
+  it('is the end of what names nothing', () => {
+    const output = Array.from({ length: 500 }, (_, line) => `line ${line}`).join('\n');
+    expect(endOf('example atlas', output).split('\n')).toEqual([
+      'FAILED example atlas',
+      ...Array.from({ length: 20 }, (_, line) => `       line ${480 + line}`),
     ]);
   });
 
