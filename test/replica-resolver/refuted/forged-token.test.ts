@@ -41,5 +41,7 @@ test('a forged token is ignored, and reads are still served: of a timeline that 
     expect(await resolver.run({ token }, () => count('x'))).toBe(0);
     took.push(performance.now() - began);
   }
+  // The first has not waited out its time, and the others are quick.
+  expect(took[0]).toBeLessThan(3_000);
   expect(Math.min(...took)).toBeLessThan(1_000);
 });

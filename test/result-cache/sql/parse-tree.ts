@@ -92,6 +92,8 @@ function visit(node: unknown, ctes: Names, found: Found): void {
           found.calls.push(
             list(call['funcname'])
               .map(part => text(part))
+              // What has a dot in it is not two.
+              .map(part => (part.includes('.') ? `"${part}"` : part))
               .join('.'),
           );
         }
