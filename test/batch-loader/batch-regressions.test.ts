@@ -59,10 +59,13 @@ describe('closing', () => {
     await other.close();
     expect(await outcomes(calls)).toEqual(Array(2).fill(expect.stringContaining('the ORM was closed')));
     await new Promise(resolve => setTimeout(resolve, 200));
-    const [row] = await orm.em
-      .getConnection()
-      .execute('select count(*)::int as n from pg_stat_activity where application_name = ?', [name]);
-    expect(row).toEqual({ n: 0 });
+    await expect
+      .poll(() =>
+        orm.em
+          .getConnection()
+          .execute('select count(*)::int as n from pg_stat_activity where application_name = ?', [name]),
+      )
+      .toEqual([{ n: 0 }]);
   });
 });
 

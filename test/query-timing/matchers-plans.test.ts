@@ -204,11 +204,13 @@ describe('explaining', () => {
 
   test('leaves no connection behind', async () => {
     await expect(ofAuthor).toUseIndex('book_author_id_index');
-    expect(
-      await fork().execute(
-        `select count(*)::int as count from pg_stat_activity where application_name = 'mikrokit query-timing' and datname = current_database()`,
-      ),
-    ).toEqual([{ count: 0 }]);
+    await expect
+      .poll(() =>
+        fork().execute(
+          `select count(*)::int as count from pg_stat_activity where application_name = 'mikrokit query-timing' and datname = current_database()`,
+        ),
+      )
+      .toEqual([{ count: 0 }]);
   });
 
   test('with what is no timing of this package is refused', async () => {
