@@ -253,6 +253,11 @@ describe.each(orders.map(names => [names.join('(), '), names] as const))('extens
     // One may have been there before.
     expect([7, 8]).toContain(told.length);
     expect(new Set(told).size).toBe(1);
+    // The resolver's pools have limits of their own, which are not those of MikroORM's.
+    const limits = timing!.pools().map(({ min, max }) => ({ min, max }));
+    const [limit] = names.includes('replicaResolver') ? [{ min: undefined, max: undefined }] : [{ min: 0, max: 10 }];
+    expect(limits).toEqual(limits.map(() => limit));
+    expect(limits.length).toBeGreaterThan(0);
   });
 
   test('closing and connecting again', async () => {
