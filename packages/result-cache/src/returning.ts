@@ -1,7 +1,8 @@
 import type { Compiled } from './seam/connection-watch.ts';
+import { ReturnedRows } from './returned-rows.ts';
 import type { Statement, TableWrite } from './sql/statement.ts';
 import type { MappedTable, Tables } from './tables.ts';
-import { mayAssign, ReturnedRows } from './write-set.ts';
+import { mayAssign } from './write-set.ts';
 
 /** A statement that also returns the tracked columns that its text does not tell. */
 export interface Returning {

@@ -1,5 +1,6 @@
-import { canonicalValue, canonicalWritten } from './column-values.ts';
+import { canonicalWritten } from './column-values.ts';
 import type { Statement, TableWrite } from './sql/statement.ts';
+import type { ReturnedRows } from './returned-rows.ts';
 import { MAX_INTENT_TAGS } from './store.ts';
 import type { Cascade, MappedTable, Tables } from './tables.ts';
 import { ANY, EVERYTHING, tableTag, unknownTag, valueTag } from './tags.ts';
@@ -270,36 +271,6 @@ export class WriteSet {
       all.add(value);
     }
     columns.set(column, all.size > MOST_VALUES ? undefined : all);
-  }
-}
-
-/** Values of columns in the rows that a statement gave back. */
-export class ReturnedRows {
-  readonly #rows: readonly Readonly<Record<string, unknown>>[];
-  /** What the column is called in the rows; `undefined` if it is not among them. */
-  readonly #names: ReadonlyMap<string, string>;
-
-  constructor(rows: readonly Readonly<Record<string, unknown>>[], names: ReadonlyMap<string, string>) {
-    this.#rows = rows;
-    this.#names = names;
-  }
-
-  valuesOf(column: string, kind: Parameters<typeof canonicalValue>[0]): string[] | undefined {
-    const name = this.#names.get(column);
-    if (name === undefined) {
-      return undefined;
-    }
-    const values: string[] = [];
-    for (const row of this.#rows) {
-      const value = row[name] === null ? NULL : canonicalValue(kind, row[name]);
-      if (value === undefined) {
-        return undefined;
-      }
-      if (value !== NULL) {
-        values.push(value);
-      }
-    }
-    return values;
   }
 }
 
