@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { CallSite } from './call-site.ts';
 import type { Context } from './context.ts';
 import type { Lease } from './lease.ts';

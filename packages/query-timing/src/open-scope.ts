@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { appended, EMPTY } from './appended.ts';
 import type { Finding } from './finding.ts';
 import type { ScopeAnalysis } from './findings/scope-analysis.ts';

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { Histogram } from './histogram.ts';
 import type { Lease } from './lease.ts';
 import type { PoolReport } from './timing-report.ts';

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
+import { performance } from 'node:perf_hooks';
 import { boundedName } from './bounded-name.ts';
 import { Context } from './context.ts';
 import { errorClass } from './error-class.ts';

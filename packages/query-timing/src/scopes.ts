@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { boundedName } from './bounded-name.ts';
 import type { ScopeAnalysis } from './findings/scope-analysis.ts';
 import { ForkScopes } from './fork-scopes.ts';

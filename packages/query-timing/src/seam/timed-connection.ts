@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { QueryTimingError } from '../errors.ts';
 import { Lease } from '../lease.ts';
 import type { LogContext } from '../open-query.ts';
