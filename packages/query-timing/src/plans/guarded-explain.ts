@@ -10,6 +10,9 @@ export interface Limits {
 /** For questions to the server's own catalogues. */
 export const CATALOGUE: Limits = { statement: 2_000, lock: 50 };
 
+/** For EXPLAIN alone: it executes nothing, and plans no longer than the statement itself has taken, but may be the first to ask its server. */
+export const PLANNING: Limits = { statement: 2_000, lock: 50 };
+
 /** A statement to be explained. */
 export interface Question {
   readonly sql: string;
@@ -18,7 +21,7 @@ export interface Question {
   readonly generic: boolean;
 }
 
-/** For a statement that took so many µs: twice as long, 50 ms at least, 2 s at most. */
+/** For a statement that took so many µs, and is executed once more: twice as long, 50 ms at least, 2 s at most. */
 export function limitsFor(took: number): Limits {
   return { statement: Math.min(2_000, Math.max(50, Math.ceil((2 * took) / 1_000))), lock: 50 };
 }

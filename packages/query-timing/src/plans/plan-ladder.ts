@@ -1,6 +1,6 @@
 import type { SideConnection } from '../side-connection.ts';
 import type { PlanReport } from '../timing-report.ts';
-import { CATALOGUE, explain, explainAnalyze, limitsFor, type Question, readOnly } from './guarded-explain.ts';
+import { CATALOGUE, explain, explainAnalyze, limitsFor, PLANNING, type Question, readOnly } from './guarded-explain.ts';
 import { genericText } from './generic-text.ts';
 import { callsHarmful, namesHarmful } from './harmful-functions.ts';
 import type { PlanJson } from './plan-json.ts';
@@ -39,7 +39,7 @@ export async function explained(
   mode: ResolvedPlanOptions['mode'],
   failed: (what: string, error: unknown) => void,
 ): Promise<GotPlan> {
-  const plan = await readOnly(connection, limitsFor(took), () => explain(connection, question));
+  const plan = await readOnly(connection, PLANNING, () => explain(connection, question));
   const estimated = { plan, source: question.generic ? 'generic' : 'explain' } as const;
   if (mode === 'explain' || question.generic || namesHarmful(question.sql)) {
     return estimated;
