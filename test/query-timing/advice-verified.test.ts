@@ -28,11 +28,18 @@ function advised({ findings }: Explainer): Finding[] {
 }
 
 /** Cost of the plan, and the time of its execution in ms. */
+/** Executed five times: the least that it took. */
 async function measured(at: Place, sql: string): Promise<{ cost: number; ms: number; indexes: string }> {
-  const [{ Plan: plan, 'Execution Time': ms }] = (await at.explain(sql, 'analyze')) as [
-    { Plan: { 'Total Cost': number }; 'Execution Time': number },
-  ];
-  return { cost: plan['Total Cost'], ms, indexes: JSON.stringify(plan) };
+  const times: number[] = [];
+  let plan: { 'Total Cost': number } | undefined;
+  for (let time = 0; time < 5; time++) {
+    const [answer] = (await at.explain(sql, 'analyze')) as [
+      { Plan: { 'Total Cost': number }; 'Execution Time': number },
+    ];
+    plan = answer.Plan;
+    times.push(answer['Execution Time']);
+  }
+  return { cost: plan!['Total Cost'], ms: Math.min(...times), indexes: JSON.stringify(plan) };
 }
 
 describe('found, advised, created, and shown to help', () => {

@@ -182,7 +182,7 @@ describe('what is many', () => {
 
   test('scopes: the newest 200 and the slowest', async () => {
     const timed = await open();
-    await timed.timing.run('slow', () => timed.orm.em.fork().execute('select pg_sleep(0.3)'));
+    await timed.timing.run('slow', () => timed.orm.em.fork().execute('select pg_sleep(3)'));
     const kysely = kyselyOf(timed.orm.em.fork());
     for (let index = 0; index < 600; index++) {
       await timed.timing.run(`run ${index}`, () => kysely.executeQuery(compiled('select 1')));
@@ -218,7 +218,7 @@ describe('what is many', () => {
   test('findings: the costliest stay', async () => {
     const timed = await open({ slow: 0 });
     const kysely = kyselyOf(timed.orm.em.fork());
-    await kysely.executeQuery(compiled('select pg_sleep(0.3)'));
+    await kysely.executeQuery(compiled('select pg_sleep(3)'));
     for (let index = 0; index < 700; index++) {
       await kysely.executeQuery(compiled(`select 1 as ${word(index)}`));
     }

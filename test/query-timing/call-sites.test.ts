@@ -7,6 +7,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { CallSite, QueryRecord, QueryTimingOptions } from '@mikrokit/query-timing';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { CallSites } from '../../packages/query-timing/src/call-sites.ts';
+import { scan } from '../../packages/query-timing/src/sql/scan.ts';
 import { type Caller, callers, parallel } from './fixtures/callers.ts';
 import { Book, Library, Tag } from './fixtures/library.ts';
 
@@ -109,7 +110,8 @@ describe('what is located', () => {
       await em.count(Tag);
       await em.execute('select pg_sleep(0.3)');
     };
-    expect(await sites({ slow: 250, callSites: { sample: 0 } }, call)).toEqual([false, true]);
+    const slow = { overall: 60_000, shapes: { [scan('select pg_sleep(0.3)').id]: 250 } };
+    expect(await sites({ slow, callSites: { sample: 0 } }, call)).toEqual([false, true]);
   });
 
   test('repeats: not the first, nor all of them', async () => {

@@ -5,6 +5,7 @@ import { scan } from '../../packages/query-timing/src/sql/scan.ts';
 import type { Cluster } from '../harness/postgres.ts';
 import { closeAfter } from '../harness/close-after.ts';
 import { openCluster } from '../harness/open-cluster.ts';
+import { cpuTime } from '../harness/cpu-time.ts';
 import { Explainer, libraryModel, Place } from './fixtures/plans.ts';
 
 /* The plan of the slow execution itself: auto_explain sends it as a notice, where it is loaded and granted. */
@@ -89,12 +90,12 @@ describe('is used', () => {
   });
 
   test('from when on a query is slow', async () => {
-    const pooled = await Pooled.open(place.url, 250);
+    const pooled = await Pooled.open(place.url, 2_500);
     expect(pooled.used).toBe(true);
-    expect(await pooled.setting('auto_explain.log_min_duration')).toBe('250ms');
+    expect(await pooled.setting('auto_explain.log_min_duration')).toBe('2500ms');
     await pooled.run('select pg_sleep(0.1)');
     expect(pooled.notices).toEqual([]);
-    await pooled.run('select pg_sleep(0.3)');
+    await pooled.run('select pg_sleep(2.6)');
     expect(pooled.notices).toHaveLength(1);
   });
 
@@ -177,9 +178,11 @@ describe('a notice', () => {
 
   test('that is deep, or has many quotes, is read in no time', () => {
     for (const part of ['{"Plan":', '[', '"', '"Query Identifier": ', '-', '1']) {
-      const began = performance.now();
-      planOfNotice(`duration: 1.5 ms  plan:\n${part.repeat(Math.floor(900_000 / part.length))}`);
-      expect(performance.now() - began, part).toBeLessThan(1_000);
+      const notice = `duration: 1.5 ms  plan:\n${part.repeat(Math.floor(900_000 / part.length))}`;
+      expect(
+        cpuTime(() => planOfNotice(notice)),
+        part,
+      ).toBeLessThan(1_000);
     }
   });
 });

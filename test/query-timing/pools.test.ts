@@ -15,9 +15,14 @@ beforeAll(async () => {
 test('a pool: how many connections it has, and how many are used and wait', async () => {
   const { orm, timing } = await library.timed({}, { name: 'main', pool: { max: 3 } });
   expect(timing.pools()).toEqual([]);
-  const running = Array.from({ length: 5 }, () => orm.em.fork().execute('select pg_sleep(0.3)'));
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const holding = Array.from({ length: 3 }, () => orm.em.fork().transactional(() => released));
+  await expect.poll(() => timing.pools()).toMatchObject([{ used: 3, waiting: 0 }]);
+  const waiting = Array.from({ length: 2 }, () => orm.em.fork().execute('select 1'));
   await expect.poll(() => timing.pools()).toMatchObject([{ used: 3, waiting: 2 }]);
-  await Promise.all(running);
+  await sleep(300);
+  release();
+  await Promise.all([...holding, ...waiting]);
   expect(timing.pools()).toEqual([
     {
       name: 'main',
@@ -98,9 +103,11 @@ describe('who holds a connection', () => {
 
   test('at most ten are shown', async () => {
     const { orm, timing } = await library.timed({}, { pool: { max: 12 } });
-    const running = Array.from({ length: 12 }, () => orm.em.fork().execute('select pg_sleep(0.3)'));
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const running = Array.from({ length: 12 }, () => orm.em.fork().transactional(() => released));
     await expect.poll(() => timing.pools()[0]?.used).toBe(12);
     expect(timing.pools()[0]!.holders).toHaveLength(10);
+    release();
     await Promise.all(running);
   });
 });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DefaultLogger, type LogContext, wrap } from '@mikro-orm/core';
 import { type EntityManager, Kysely, type MikroORM, type Options, raw } from '@mikro-orm/postgresql';
 import { queryTiming, QueryTimingError, type QueryTimingOptions } from '@mikrokit/query-timing';
@@ -218,13 +219,18 @@ describe('the parts', () => {
       },
     ],
   ])('the time that a full pool takes is `wait`: %s', async (_, call) => {
-    const { orm, records } = await library.timed({}, { pool: { max: 1 } });
-    const holding = orm.em.fork().transactional(em => em.execute('select pg_sleep(0.3)'));
+    const { orm, records, timing } = await library.timed({}, { pool: { max: 1 } });
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const holding = orm.em.fork().transactional(() => released);
     await expect.poll(() => records.length).toBe(1);
     records.length = 0;
-    await Promise.all([holding, call(orm.em.fork() as EntityManager)]);
-    const [, , waited, ...more] = records.toSorted((a, b) => a.start + a.wait / 1000 - (b.start + b.wait / 1000));
-    expect(ms(waited!.wait), waited!.shape.text).toBeGreaterThan(150);
+    const waiting = call(orm.em.fork() as EntityManager);
+    await expect.poll(() => timing.pools()).toMatchObject([{ waiting: 1 }]);
+    await sleep(1_000);
+    release();
+    await Promise.all([holding, waiting]);
+    const [, waited, ...more] = records.toSorted((a, b) => a.start + a.wait / 1000 - (b.start + b.wait / 1000));
+    expect(ms(waited!.wait), waited!.shape.text).toBeGreaterThan(950);
     expect(waited!.database).toBeLessThan(waited!.wait);
     expect(waited!.took).toBeGreaterThan(waited!.wait);
     more.forEach(({ wait, shape }) => expect(wait, shape.text).toBeLessThan(waited!.wait / 2));
@@ -242,15 +248,21 @@ describe('the parts', () => {
   test('making entities is `after`, also of the last of several queries', async () => {
     const big = await Library.open({ authors: 2_000, books: 10_000 });
     const { orm, records } = await big.timed();
-    await orm.em.fork().execute('select * from book');
-    await orm.em.fork().find(Book, {});
-    await orm.em.fork().find(Book, {}, { populate: ['author'], strategy: 'select-in' });
-    const [rows, found, books, authors] = records.toSorted((a, b) => a.id - b.id);
-    expect([rows, found, books, authors].map(record => record!.rows)).toEqual([10_000, 10_000, 10_000, 2_000]);
-    expect(ms(found!.after)).toBeGreaterThan(10);
-    expect(ms(books!.after)).toBeGreaterThan(10);
-    expect(rows!.after).toBeLessThan(found!.after / 2);
-    expect(authors!.after).toBeGreaterThan(1_000);
+    const afters: number[][] = [];
+    for (let round = 0; round < 3; round++) {
+      records.length = 0;
+      await orm.em.fork().execute('select * from book');
+      await orm.em.fork().find(Book, {});
+      await orm.em.fork().find(Book, {}, { populate: ['author'], strategy: 'select-in' });
+      const asked = records.toSorted((a, b) => a.id - b.id);
+      expect(asked.map(record => record.rows)).toEqual([10_000, 10_000, 10_000, 2_000]);
+      afters.push(asked.map(({ after }) => after));
+    }
+    // The least of each: collecting garbage is in any of them.
+    const [rows, found, books, authors] = [0, 1, 2, 3].map(query => Math.min(...afters.map(each => each[query]!)));
+    expect(rows).toBeLessThan(found! / 2);
+    expect(rows).toBeLessThan(books! / 2);
+    expect(authors).toBeGreaterThan(100);
   });
 });
 
@@ -291,16 +303,18 @@ describe('what fails', () => {
   ])('no connection within the time that the pool is given: %s', async (operation, call) => {
     const { orm, records, timing } = await library.timed(
       {},
-      { driverOptions: { max: 1, connectionTimeoutMillis: 1_000 } },
+      { driverOptions: { max: 1, connectionTimeoutMillis: 2_000 } },
     );
-    await orm.em.fork().count(Book);
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const holding = orm.em.fork().transactional(() => released);
+    await expect.poll(() => records.length).toBe(1);
     records.length = 0;
-    const holding = orm.em.fork().execute('select pg_sleep(2)');
     await expect(call(orm.em.fork() as EntityManager)).rejects.toThrow('timeout');
-    await holding;
     const [late] = records;
+    release();
+    await holding;
     expect(late).toMatchObject({ operation, entity: 'Tag', error: 'Error', rows: undefined, database: 0 });
-    expect(late!.wait / 1000).toBeGreaterThan(990);
+    expect(late!.wait / 1000).toBeGreaterThan(1_990);
     expect(timing.pools()).toMatchObject([{ timeouts: 1, waiting: 0, used: 0 }]);
   });
 
@@ -323,8 +337,20 @@ describe('what fails', () => {
   test.each(Object.entries(cancelled))('a query that is cancelled: %s', async (operation, call) => {
     const controller = new AbortController();
     const running = call(fork(), { signal: controller.signal, inflightQueryAbortStrategy: 'cancel query' });
-    setTimeout(() => controller.abort(), 50);
-    await expect(running).rejects.toThrow();
+    // From the first: it may be refused before the poll is told of it.
+    const settled = Promise.allSettled([running]);
+    // One that comes before the statement has begun cancels nothing.
+    await expect
+      .poll(() =>
+        fork().execute(
+          `select from pg_stat_activity where state = 'active' and query ~ 'pg_sleep[(]10[)]'
+            and pid <> pg_backend_pid() and datname = current_database()`,
+        ),
+      )
+      .toHaveLength(1);
+    timed.records.length = 0;
+    controller.abort();
+    expect(await settled).toMatchObject([{ status: 'rejected' }]);
     await expect
       .poll(() => told(timed.records, 'operation', 'error'))
       .toEqual([{ shape: expect.stringContaining('pg_sleep(?)'), operation, error: '57014' }]);

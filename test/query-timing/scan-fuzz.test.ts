@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { mask } from '../../packages/query-timing/src/sql/mask.ts';
 import { placeholders } from '../../packages/query-timing/src/sql/placeholders.ts';
 import { scan } from '../../packages/query-timing/src/sql/scan.ts';
+import { cpuTime } from '../harness/cpu-time.ts';
 import { CORPUS, OTHERS } from '../result-cache/sql/corpus.ts';
 import { anyStatement } from '../result-cache/sql/random-sql.ts';
 
@@ -413,14 +414,6 @@ describe('1 MB takes about four times as long as 256 kB', () => {
     'SubPlan 1 ',
     '::a(1)',
   ];
-  /** CPU time in ms, of which others on the machine take none. */
-  function cpu(run: () => unknown): number {
-    const before = process.cpuUsage();
-    run();
-    const { user, system } = process.cpuUsage(before);
-    return (user + system) / 1_000;
-  }
-
   test.for<[name: string, run: (sql: string) => unknown, start: string]>([
     ['scan', scan, ''],
     ['scan', scan, 'insert into a values (1), '],
@@ -430,17 +423,17 @@ describe('1 MB takes about four times as long as 256 kB', () => {
     for (const nasty of NASTY) {
       const long = start + nasty.repeat(2 ** 20 / nasty.length);
       const short = long.slice(0, 2 ** 18);
-      let small = cpu(() => run(short));
-      let large = cpu(() => run(long));
+      let small = cpuTime(() => run(short));
+      let large = cpuTime(() => run(long));
       // The least of several, as garbage is collected now and then. A square would be sixteen times.
       for (let round = 0; round < 8 && large > 8 * small + 10; round++) {
         small = Math.min(
           small,
-          cpu(() => run(short)),
+          cpuTime(() => run(short)),
         );
         large = Math.min(
           large,
-          cpu(() => run(long)),
+          cpuTime(() => run(long)),
         );
       }
       expect(large, `${JSON.stringify(nasty)}: ${small} ms, then ${large} ms`).toBeLessThanOrEqual(8 * small + 10);

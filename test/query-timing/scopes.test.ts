@@ -193,13 +193,16 @@ describe('run()', () => {
 
   test('its listeners on emitters of somebody else run where the event is emitted', async () => {
     const emitter = new EventEmitter();
+    let asked: Promise<number> | undefined;
     await timed.timing.run('listening', async () => {
-      emitter.on('event', () => void fork().count(Tag));
+      emitter.on('event', () => {
+        asked = fork().count(Tag);
+      });
       await fork().count(Book);
     });
     await timed.timing.run('emitting', async () => {
       emitter.emit('event');
-      await sleep(50);
+      await asked;
     });
     expect(scopes()).toEqual([
       ['job', 'listening', ['select book']],
@@ -409,12 +412,12 @@ describe('tags', () => {
 describe('whenQueryingForLongerThan()', () => {
   test('is told of each scope once, as soon as its queries have taken so long together', async () => {
     const told: string[] = [];
-    const stop = timed.timing.whenQueryingForLongerThan(1_000, ({ name, queries, open }) => {
+    const stop = timed.timing.whenQueryingForLongerThan(2_500, ({ name, queries, open }) => {
       told.push(`${name}: ${queries} queries, ${open ? 'open' : 'over'}`);
     });
     const naps = async (count: number): Promise<void> => {
       for (let each = 0; each < count; each++) {
-        await fork().execute('select pg_sleep(0.6)');
+        await fork().execute('select pg_sleep(1.3)');
       }
     };
     await timed.timing.run('short', () => naps(1));

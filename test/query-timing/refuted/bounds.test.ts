@@ -21,11 +21,16 @@ function heap(): number {
 
 test('a scope that never ends remembers no table name without end', () => {
   const course = new Course();
+  const write = (from: number): void => {
+    for (let index = from; index < from + 50_000; index++) {
+      course.next(1);
+      course.wrote(scan(`insert into temporary_${index} values (1)`));
+    }
+  };
+  // V8 keeps what it has compiled by then.
+  write(0);
   const before = heap();
-  for (let index = 0; index < 100_000; index++) {
-    course.next(1);
-    course.wrote(scan(`insert into temporary_${index} values (1)`));
-  }
+  write(50_000);
   const grown = heap() - before;
   expect(course.queriesOf(1)).toBe(100_000);
   expect(grown).toBeLessThan(1);

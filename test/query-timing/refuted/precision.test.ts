@@ -14,18 +14,17 @@ const found = async ({ timing }: Timed): Promise<readonly string[]> => {
   return timing.report().findings.map(({ kind, title, fix }) => `${kind}: ${title} | ${fix}`);
 };
 
-/** As a server: each request is an event of its own, some time after the one before. */
+/** As a server: each request is an event of its own, some time after the end of the one before. */
 async function requests(count: number, handle: (id: number) => Promise<unknown>): Promise<void> {
   const server = new EventEmitter();
-  let served = 0;
   server.on('request', (id: number) => {
-    void handle(id).then(() => ++served === count && server.emit('end'));
+    void handle(id).then(() => server.emit('response'));
   });
-  const ended = once(server, 'end');
   for (let id = 1; id <= count; id++) {
-    setTimeout(() => server.emit('request', id), id * 60);
+    const answered = once(server, 'response');
+    setTimeout(() => server.emit('request', id), 60);
+    await answered;
   }
-  await ended;
 }
 
 describe('requests that nobody has put in scopes are not one loop', () => {
