@@ -32,11 +32,11 @@ const renamePast = (past: MikroORM, name: string): Promise<number> =>
 
 describe('ttl', () => {
   test('an entry is served for its TTL, and read anew after it', async () => {
-    const { orm, past } = await open({ ttl: 300 });
+    const { orm, past } = await open({ ttl: 3_000 });
     expect(await nameIn(orm)).toBe('Ulm');
     await renamePast(past, 'Bonn');
     expect(await nameIn(orm)).toBe('Ulm');
-    await sleep(350);
+    await sleep(3_100);
     expect(await nameIn(orm)).toBe('Bonn');
   });
 
@@ -57,12 +57,12 @@ describe('ttl', () => {
 
 describe('staleWhileRevalidate', () => {
   test('an entry over its TTL is served once more, and read anew in the background', async () => {
-    const { orm, past } = await open({ ttl: 200, staleWhileRevalidate: 60_000 });
+    const { orm, past, cache } = await open({ ttl: 2_000, staleWhileRevalidate: 60_000 });
     await nameIn(orm);
     await renamePast(past, 'Bonn');
-    await sleep(250);
+    await sleep(2_100);
     expect(await nameIn(orm)).toBe('Ulm');
-    await sleep(150);
+    await expect.poll(() => cache.stats().fills).toBe(2);
     using recorder = recordQueries(orm);
     expect(await nameIn(orm)).toBe('Bonn');
     expect(recorder.take()).toEqual([]);

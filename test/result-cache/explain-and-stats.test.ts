@@ -134,15 +134,16 @@ describe('explain()', () => {
   });
 
   test('why there is no entry: never made, ended by a write, too old', async () => {
-    const absence = async () => (await cache.explain(orm.em.fork(), Country, { code: 'NO' }, { cache: 30 })).absence;
-    expect(await absence()).toBe('absent');
+    const absence = async (ttl: number) =>
+      (await cache.explain(orm.em.fork(), Country, { code: 'NO' }, { cache: ttl })).absence;
+    expect(await absence(30_000)).toBe('absent');
     await orm.em.fork().find(Country, { code: 'NO' }, { cache: 30_000 });
-    expect(await absence()).toBe(undefined);
+    expect(await absence(30_000)).toBe(undefined);
     await em.nativeUpdate(Country, 'NO', { name: 'Norge' });
-    expect(await absence()).toBe('invalidated');
+    expect(await absence(30_000)).toBe('invalidated');
     await orm.em.fork().find(Country, { code: 'NO' }, { cache: 5 });
     await new Promise(resolve => setTimeout(resolve, 20));
-    expect(await absence()).toMatch(/^(expired|absent)$/);
+    expect(await absence(5)).toMatch(/^(expired|absent)$/);
   });
 
   test('why there is no entry: a commit is under way', async () => {
@@ -249,6 +250,9 @@ describe('events on mikrokit:cache', () => {
       { kind: 'bypass', entity: 'Country', reason: 'in a transaction' },
       { kind: 'invalidate', cause: 'clear', tags: 1, everything: 'clear' },
     ]);
-    expect(JSON.stringify(events)).not.toMatch(/Nor|Peru/);
+    // What a hash is made of cannot be read in it.
+    const hash = /^Country:[\w-]{24}$/;
+    const readable = JSON.stringify(events, (name, value) => (name === 'key' && hash.test(String(value)) ? '' : value));
+    expect(readable).not.toMatch(/Nor|Peru/);
   });
 });

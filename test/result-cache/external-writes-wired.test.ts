@@ -56,8 +56,7 @@ describe.each(Object.entries(stores))('%s', (_name, make) => {
     const { one, two, psql } = await open(await make());
     expect([await nameIn(one), await nameIn(two)]).toEqual(['Ulm', 'Ulm']);
     await psql.query(`update city set name = 'Bonn'`);
-    await sleep(INTERVAL * 6);
-    expect([await nameIn(one), await nameIn(two)]).toEqual(['Bonn', 'Bonn']);
+    await expect.poll(async () => [await nameIn(one), await nameIn(two)]).toEqual(['Bonn', 'Bonn']);
   });
 
   test('what another process writes is served after a look, too', async () => {
@@ -65,8 +64,7 @@ describe.each(Object.entries(stores))('%s', (_name, make) => {
     expect([await nameIn(one), await nameIn(two)]).toEqual(['Ulm', 'Ulm']);
     await one.em.fork().nativeUpdate(City, { id: 1 }, { name: 'Kiel' });
     expect(await nameIn(one)).toBe('Kiel');
-    await sleep(INTERVAL * 6);
-    expect(await nameIn(two)).toBe('Kiel');
+    await expect.poll(() => nameIn(two)).toBe('Kiel');
   });
 
   test('looking at the log makes nothing invalid', async () => {

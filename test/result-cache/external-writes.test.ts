@@ -497,9 +497,11 @@ describe('the follower', () => {
     await expect.poll(() => one.told, { timeout: 5_000, interval: 5 }).toEqual(['public.city']);
 
     const notified = await setUp({ notify: true });
-    const two = await followed(notified, { listener: await connect(notified.url) });
+    const listener = await connect(notified.url);
+    const two = await followed(notified, { listener });
     two.told.length = 0;
-    await sleep(50);
+    // After its LISTEN, which nobody waits for.
+    await listener.query('select 1');
     await notified.writer.query('insert into city values (1)');
     await expect.poll(() => two.told, { timeout: 5_000, interval: 5 }).toEqual(['public.city']);
   });

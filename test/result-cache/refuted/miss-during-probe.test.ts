@@ -8,6 +8,7 @@ import type { CacheStore } from '../../../packages/result-cache/src/store.ts';
 test('what is missed while the epoch is renewed has the epoch renewed again', async () => {
   const inner = memoryStore();
   let renewals = 0;
+  const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
   const slow = new Proxy(inner, {
     get(target, name) {
       if (name === 'shared') {
@@ -15,10 +16,10 @@ test('what is missed while the epoch is renewed has the epoch renewed again', as
       }
       if (name === 'renew') {
         return async (registry: string) => {
-          renewals += 1;
           await target.renew(registry);
+          renewals += 1;
           // The answer takes its time, as over a bad network.
-          await sleep(200);
+          await arrived;
         };
       }
       const value: unknown = Reflect.get(target, name);
@@ -27,7 +28,7 @@ test('what is missed while the epoch is renewed has the epoch renewed again', as
   }) as CacheStore;
   const guard = new GuardedStore(
     slow,
-    { timeout: 1_000, retryAfter: 50 },
+    { timeout: 30_000, retryAfter: 50 },
     { failed: () => undefined, recovered: () => undefined },
   );
   guard.uses('r');
@@ -35,12 +36,12 @@ test('what is missed while the epoch is renewed has the epoch renewed again', as
   guard.missed('r', 'one');
   await sleep(60);
   expect(guard.available).toBe(false); // starts the probe
-  await sleep(50);
-  expect(renewals).toBe(1);
+  await expect.poll(() => renewals).toBe(1);
   // Another process fills an entry under the new epoch; then a commit of this one ends that could not tell the store.
   const { epoch } = (await inner.read({ registry: 'r', key: 'k', tags: [] })).registry!;
   expect(guard.available).toBe(false);
   guard.missed('r', 'one');
+  arrive();
   while (!guard.available) {
     await sleep(10);
   }
