@@ -107,11 +107,16 @@ test("'immediate' is the default", async () => {
 });
 
 describe('a function', () => {
-  test('decides when: a window of 100 ms merges what immediates keep apart', async () => {
-    const orm = await open(dispatch => void setTimeout(dispatch, 100));
+  test('decides when: a window that ends 100 ms after the last call merges what immediates keep apart', async () => {
+    const windows: (() => void)[] = [];
+    const orm = await open(dispatch => void windows.push(dispatch));
+    let calls = 0;
     const afterPolls = async (caller: number): Promise<void> => {
       for (let poll = 0; poll < caller % 3; poll++) {
         await nextPoll();
+      }
+      if (++calls === CALLERS) {
+        setTimeout(() => windows.forEach(dispatch => dispatch()), 100);
       }
     };
     expect(await statementsOf(orm, afterPolls)).toEqual([20]);

@@ -579,8 +579,8 @@ describe('a peer that fails', () => {
   test('by the time it takes, leaves the asker answered', async () => {
     const em = orm.em.fork();
     await em.execute(`create or replace function slow(id int) returns int as $$ begin
-      if id > 2 then perform pg_sleep(5); end if; return id; end $$ language plpgsql volatile;
-      do $$ begin execute format('alter database %I set statement_timeout = 300', current_database()); end $$`);
+      if id > 2 then perform pg_sleep(30); end if; return id; end $$ language plpgsql volatile;
+      do $$ begin execute format('alter database %I set statement_timeout = 3000', current_database()); end $$`);
     const hasty = await openOrm({ url, entities: ENTITIES, extensions: [batchLoader({ peers: true })] });
     try {
       const [author] = await authorsOf(hasty.em.fork());

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type EntityManager, raw } from '@mikro-orm/postgresql';
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { PgNode } from '../harness/pg-node.ts';
 import { openReplicated, type Replicated, type ReplicatedOrm } from './fixtures/open-replicated.ts';
 import { Book, entities, fill } from './fixtures/shelf.ts';
@@ -22,9 +22,15 @@ beforeAll(async () => {
   await fill(replicated.orm.em.fork());
   await servers.cluster.caughtUp();
 });
-beforeEach(async () => {
+afterEach(async () => {
+  // Those that are left would sleep for long.
+  await Promise.all(
+    servers.nodes.map(node => node.query(`select pg_cancel_backend(pid) from pg_stat_activity where ${SLEEPS}`)),
+  );
   await until(async () => (await running()).length === 0);
 });
+
+const SLEEPS = `state = 'active' and query like '%pg_sleep(30)%' and pid <> pg_backend_pid()`;
 
 interface Running {
   readonly node: string;
@@ -34,16 +40,14 @@ interface Running {
 /** Who sleeps where, of the tests' own statements. */
 async function running(): Promise<Running[]> {
   const on = async (node: PgNode): Promise<Running[]> => {
-    const rows = await node.query<{ pid: number }>(
-      `select pid from pg_stat_activity where state = 'active' and query like '%pg_sleep(6)%' and pid <> pg_backend_pid()`,
-    );
+    const rows = await node.query<{ pid: number }>(`select pid from pg_stat_activity where ${SLEEPS}`);
     return rows.map(({ pid }) => ({ node: node.name, pid }));
   };
   return (await Promise.all(servers.nodes.map(on))).flat();
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 7_000;
+  const deadline = performance.now() + 10_000;
   while (!(await holds())) {
     if (performance.now() > deadline) {
       throw new Error(`Still running: ${JSON.stringify(await running())}.`);
@@ -60,7 +64,7 @@ function reads(
 ): Promise<unknown> {
   return em.find(
     Book,
-    { [raw('(select 1 from pg_sleep(6))')]: 1 },
+    { [raw('(select 1 from pg_sleep(30))')]: 1 },
     { connectionType, signal, inflightQueryAbortStrategy },
   );
 }
@@ -76,12 +80,12 @@ describe.each(strategies)("'%s'", strategy => {
     const began = performance.now();
     abort.abort();
     await expect(read).rejects.toThrow();
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(performance.now() - began).toBeLessThan(10_000);
     if (strategy === 'ignore query') {
       expect(await running()).toEqual([before]);
     } else {
       await until(async () => (await running()).length === 0);
-      expect(performance.now() - began).toBeLessThan(2_000);
+      expect(performance.now() - began).toBeLessThan(10_000);
     }
     expect(await orm.em.fork().count(Book)).toBe(3);
   });
@@ -138,14 +142,15 @@ test('a signal that was aborted before: nothing is sent', async () => {
 test('query_timeout: what comes late is never the answer to another statement (T4)', async () => {
   const { orm } = await servers.open({
     entities,
-    driverOptions: { query_timeout: 200, max: 1, application_name: 'late' },
+    driverOptions: { query_timeout: 1_500, max: 1, application_name: 'late' },
   });
   const em = orm.em.fork();
-  for (let round = 0; round < 3; round++) {
-    await expect(em.execute('select 1 as late, pg_sleep(0.5)', [], { connectionType: 'read' })).rejects.toThrow(
+  // Behind those that are late, a prompt one would be late itself.
+  for (let round = 0; round < 2; round++) {
+    await expect(em.execute('select 1 as late, pg_sleep(5)', [], { connectionType: 'read' })).rejects.toThrow(
       'Query read timeout',
     );
-    await expect(em.execute('select 1 as late, pg_sleep(0.5)')).rejects.toThrow('Query read timeout');
+    await expect(em.execute('select 1 as late, pg_sleep(5)')).rejects.toThrow('Query read timeout');
     expect(await em.execute('select 2 as prompt', [], { connectionType: 'read' })).toEqual([{ prompt: 2 }]);
     expect(await em.execute('select 3 as prompt')).toEqual([{ prompt: 3 }]);
   }

@@ -5,6 +5,7 @@ import type { Pool } from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { PgNode } from '../harness/pg-node.ts';
 import { startProxy } from '../harness/proxy.ts';
+import { holdLock, LOCK } from './fixtures/hold-lock.ts';
 import {
   openReplicated,
   type Replicated,
@@ -66,6 +67,8 @@ async function until(holds: () => Promise<boolean> | boolean, within = 5_000): P
 const fork = ({ orm }: ReplicatedOrm): EntityManager => orm.em.fork() as EntityManager;
 const sleepOn = (replicated: ReplicatedOrm, connectionType: 'read' | 'write', seconds: number): Promise<unknown> =>
   fork(replicated).execute(`select pg_sleep(${seconds})`, [], { connectionType });
+const waitForLock = (replicated: ReplicatedOrm): Promise<unknown> =>
+  fork(replicated).execute(`select ${LOCK}`, [], { connectionType: 'read' });
 const whoReads = async (replicated: ReplicatedOrm): Promise<string> => {
   const [row] = await fork(replicated).execute<{ port: number }[]>('select inet_server_port() as port', [], {
     connectionType: 'read',
@@ -77,15 +80,18 @@ describe('max', () => {
   const most = async (replicated: ReplicatedOrm & { name: string }, to: 'read' | 'write'): Promise<number> => {
     const sleeping = Promise.all(Array.from({ length: 12 }, () => sleepOn(replicated, to, 0.15)));
     let seen = 0;
+    const look = async (): Promise<void> => {
+      const there = await connections(replicated.name, to === 'read' ? node : servers.cluster.primary);
+      seen = Math.max(seen, there.length);
+    };
     let done = false;
     void sleeping.finally(() => (done = true)).catch(() => undefined);
     while (!done) {
-      seen = Math.max(
-        seen,
-        (await connections(replicated.name, to === 'read' ? node : servers.cluster.primary)).length,
-      );
+      await look();
     }
     await sleeping;
+    // They stay for a while: nobody may have looked when they were at their most.
+    await look();
     return seen;
   };
   const pool = { max: 3, acquireTimeoutMillis: 10_000 };
@@ -125,14 +131,14 @@ describe('acquireTimeoutMillis', () => {
         strategy: (candidates: readonly Candidate[]) => candidates.find(({ name }) => name === 'replica-1'),
       },
     });
-    let slept = false;
-    const sleeping = sleepOn(replicated, 'read', 1).then(() => (slept = true));
+    const giveBack = await holdLock(node, servers.database);
+    const waiting = waitForLock(replicated);
     await until(async () => (await connections(replicated.name)).length === 1);
     const began = performance.now();
     expect(await whoReads(replicated)).toBe('replica-2');
     expect(performance.now() - began).toBeGreaterThanOrEqual(95);
-    expect(slept).toBe(false);
-    await sleeping;
+    await giveBack();
+    await waiting;
     expect(await whoReads(replicated)).toBe('replica-1');
     expect(replicated.resolver.snapshot().nodes.every(({ state }) => state !== 'down')).toBe(true);
   });
@@ -155,26 +161,27 @@ describe('connectionTimeoutMillis', () => {
 
 describe('lifetimes', () => {
   test('idleTimeoutMillis: a connection that nobody uses is closed', async () => {
-    const replicated = await open({ resolver: { pool: { idleTimeoutMillis: 200 } } });
+    const replicated = await open({ resolver: { pool: { idleTimeoutMillis: 3_000 } } });
     await whoReads(replicated);
     expect(await connections(replicated.name)).toHaveLength(1);
-    await until(async () => (await connections(replicated.name)).length === 0);
+    await until(async () => (await connections(replicated.name)).length === 0, 15_000);
     expect(await whoReads(replicated)).toBe('replica-1');
   });
 
   test('maxLifetimeSeconds: connections are closed after so long, and not all at once', async () => {
     const ends: number[] = [];
     const replicated = await open({
-      resolver: { pool: { maxLifetimeSeconds: 1, max: 20 } },
+      resolver: { pool: { maxLifetimeSeconds: 5, max: 20 } },
       driverOptions: {
         onPoolCreated: (pool: Pool) => pool.on('remove', () => void ends.push(performance.now())),
       },
     });
     await Promise.all(Array.from({ length: 20 }, () => sleepOn(replicated, 'read', 0.2)));
     expect(await connections(replicated.name)).toHaveLength(20);
-    await until(async () => (await connections(replicated.name)).length === 0);
+    await until(async () => (await connections(replicated.name)).length === 0, 15_000);
     expect(ends).toHaveLength(20);
-    expect(ends.at(-1)! - ends[0]!).toBeGreaterThan(50);
+    // Between 4.5 and 5.5 s. To open them takes a moment, too, which alone is not enough.
+    expect(ends.at(-1)! - ends[0]!).toBeGreaterThan(200);
   });
 
   test('min: as many are open before the first read', async () => {
@@ -190,7 +197,8 @@ describe('lifetimes', () => {
 
 test('snapshot() and getNativeClient() count what is there', async () => {
   const replicated = await open({ resolver: { pool: { max: 2, acquireTimeoutMillis: 10_000 } } });
-  const sleeping = Promise.all(Array.from({ length: 3 }, () => sleepOn(replicated, 'read', 0.5)));
+  const giveBack = await holdLock(node, servers.database);
+  const waiting = Promise.all(Array.from({ length: 3 }, () => waitForLock(replicated)));
   await until(async () => (await connections(replicated.name)).length === 2);
   const { pool, inFlight } = replicated.resolver.snapshot().nodes[1]!;
   expect({ pool, inFlight }).toEqual({ pool: { total: 2, idle: 0, waiting: 1, max: 2 }, inFlight: 2 });
@@ -201,7 +209,8 @@ test('snapshot() and getNativeClient() count what is there', async () => {
   };
   expect(await native('read')).toEqual({ totalCount: 2, idleCount: 0, waitingCount: 1 });
   expect(await native('write')).toEqual({ totalCount: 0, idleCount: 0, waitingCount: 0 });
-  await sleeping;
+  await giveBack();
+  await waiting;
   expect(await native('read')).toEqual({ totalCount: 2, idleCount: 2, waitingCount: 0 });
   await sleepOn(replicated, 'write', 0);
   expect(await native('write')).toEqual({ totalCount: 1, idleCount: 1, waitingCount: 0 });

@@ -337,8 +337,12 @@ test('a text of a megabyte is looked at once, from its beginning to its end', ()
     `${'('.repeat(1_000_000)} select`,
     `select ${'x /**/ '.repeat(140_000)}`,
   ]) {
-    const begun = performance.now();
-    statementKind(text);
-    expect(performance.now() - begun, text.slice(0, 20)).toBeLessThan(500);
+    const took = [1, 2, 3].map(() => {
+      const begun = performance.now();
+      statementKind(text);
+      return performance.now() - begun;
+    });
+    // The least: the machine has others to serve.
+    expect(Math.min(...took), text.slice(0, 20)).toBeLessThan(500);
   }
 });

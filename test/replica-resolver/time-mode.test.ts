@@ -61,11 +61,12 @@ describe('a role that may not ask for positions', () => {
   });
 
   test('after a write a session reads on the primary for `pin` ms, and then on replicas', async () => {
-    const { orm, resolver, count, routes } = await asPlainRole({ resolver: { pin: 400 } });
+    const { orm, resolver, count, routes } = await asPlainRole({ resolver: { pin: 3_000 } });
     await notes.pause(notes.one);
     const text = notes.text();
     await resolver.run({}, async () => {
       await orm.em.fork().insert(Note, { id: 2, text });
+      const written = performance.now();
       expect(resolver.wrote()).toBe(true);
       routes();
       expect(await count(text)).toBe(1);
@@ -73,7 +74,7 @@ describe('a role that may not ask for positions', () => {
       expect(await count(text)).toBe(1);
       expect(routes()).toEqual(['primary: primary-pinned', 'primary: primary-pinned']);
       await notes.resume(notes.one);
-      await sleep(220);
+      await sleep(written + 3_050 - performance.now());
       expect(await count(text)).toBe(1);
       expect(routes()).toEqual(['replica one: replica']);
     });
@@ -98,8 +99,8 @@ describe('a role that may not ask for positions', () => {
   });
 
   test('a token pins another session, for what is left of the time', async () => {
-    const writer = await asPlainRole({ resolver: { pin: 400 } });
-    const reader = await asPlainRole({ resolver: { pin: 400 } });
+    const writer = await asPlainRole({ resolver: { pin: 3_000 } });
+    const reader = await asPlainRole({ resolver: { pin: 3_000 } });
     const token = await writer.resolver.run({}, async () => {
       await writer.orm.em.fork().insert(Note, { id: 4, text: 'x' });
       return writer.resolver.token();
@@ -108,7 +109,7 @@ describe('a role that may not ask for positions', () => {
     reader.routes();
     await reader.resolver.run({ token }, () => reader.count('x'));
     expect(reader.routes()).toEqual(['primary: primary-pinned']);
-    await sleep(420);
+    await sleep(3_050);
     await reader.resolver.run({ token }, () => reader.count('x'));
     expect(reader.routes()).toEqual(['replica one: replica']);
     expect(reader.heard('token.rejected')).toEqual([]);

@@ -78,8 +78,10 @@ describe('a function', () => {
     });
     await expect.poll(() => nodeOf(routed, 'one')?.state).toBe('up');
     routed.routes();
-    const reading = routed.orm.em.fork().getConnection('read').execute('select pg_sleep(0.6)::text as slept');
-    await sleep(20);
+    const reading = routed.orm.em.fork().getConnection('read').execute('select pg_sleep(3)::text as slept');
+    await expect
+      .poll(() => notes.one.query(`select from pg_stat_activity where query = 'select pg_sleep(3)::text as slept'`))
+      .toHaveLength(1);
     there = [];
     await expect.poll(() => names(routed)).toEqual([]);
     await reading;

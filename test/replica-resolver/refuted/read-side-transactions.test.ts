@@ -14,16 +14,16 @@ async function send(db: Kysely<unknown>, sql: string, parameters: unknown[] = []
 }
 
 test('query_timeout counts for a read with values behind a question', async () => {
-  const { orm, resolver } = await notes.connect({ orm: { driverOptions: { query_timeout: 300 } } });
+  const { orm, resolver } = await notes.connect({ orm: { driverOptions: { query_timeout: 1_500 } } });
   await resolver.run({}, async () => {
     await orm.em.fork().insert(Note, { text: 'x' } as never);
     await sleep(300);
     const db = (orm.em.fork() as EntityManager).getKysely({ type: 'read' }) as Kysely<unknown>;
     const t = performance.now();
     await resolver.withConsistency('monotonic', async () => {
-      await expect(send(db, 'select pg_sleep($1)', [1.5])).rejects.toThrow('Query read timeout');
+      await expect(send(db, 'select pg_sleep($1)', [15])).rejects.toThrow('Query read timeout');
     });
-    expect(performance.now() - t).toBeLessThan(1000);
+    expect(performance.now() - t).toBeLessThan(10_000);
   });
 });
 

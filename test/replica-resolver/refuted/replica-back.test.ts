@@ -4,7 +4,7 @@ import { Note, Notes } from '../fixtures/notes.ts';
 
 test('the primary is gone: reads go on, on a replica that comes back while they wait', async () => {
   const notes = await Notes.open(1);
-  const routed = await notes.connect({ resolver: { writeHold: 4_000 } });
+  const routed = await notes.connect({ resolver: { writeHold: 30_000 } });
   const { orm } = routed;
   await notes.one.stop('fast');
   await notes.primary.stop('immediate');
@@ -19,7 +19,7 @@ test('the primary is gone: reads go on, on a replica that comes back while they 
       (error: Error) => `${Math.round(performance.now() - began)} ms: ${error.message}`,
     );
   await notes.one.start();
-  await expect.poll(() => routed.resolver.snapshot().nodes[1]!.state, { timeout: 3_000 }).toMatch(/up|warming/);
+  await expect.poll(() => routed.resolver.snapshot().nodes[1]!.state, { timeout: 20_000 }).toMatch(/up|warming/);
   expect(await orm.em.fork().count(Note, {}, { consistency: 'eventual' })).toBeGreaterThanOrEqual(0);
   expect(await read).toBe('answered');
 });

@@ -22,9 +22,13 @@ test('a pool gives back every place: connections that could not all be opened in
   await sleep(1_000);
   await notes.sql('alter role limited connection limit -1');
   await notes.cluster.caughtUp();
-  await sleep(1_500);
-  const { inFlight, pool } = resolver.snapshot().nodes[1]!;
-  expect({ inFlight, pool }).toEqual({ inFlight: 0, pool: { total: 3, idle: 3, waiting: 0, max: 3 } });
+  const places = (): object => {
+    const { inFlight, pool } = resolver.snapshot().nodes[1]!;
+    return { inFlight, pool };
+  };
+  await expect
+    .poll(places, { timeout: 20_000 })
+    .toEqual({ inFlight: 0, pool: { total: 3, idle: 3, waiting: 0, max: 3 } });
   await Promise.all(Array.from({ length: 3 }, () => orm.em.fork().count(Note, {}, { consistency: 'eventual' })));
 });
 
