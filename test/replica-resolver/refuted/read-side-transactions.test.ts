@@ -27,6 +27,23 @@ test('query_timeout counts for a read with values behind a question', async () =
   });
 });
 
+test('query_timeout counts for a read that is sent together with the question whether its replica is far enough', async () => {
+  const { orm, resolver } = await notes.connect({
+    resolver: { consistency: 'monotonic' },
+    orm: { driverOptions: { query_timeout: 1_500 } },
+  });
+  await resolver.run({}, async () => {
+    await orm.em.fork().insert(Note, { text: 'x' } as never);
+    await notes.cluster.caughtUp();
+    const read = orm.em.fork().getConnection('read');
+    const t = performance.now();
+    await expect(read.execute('select pg_sleep(?)', [15])).rejects.toThrow('Query read timeout');
+    expect(performance.now() - t).toBeLessThan(10_000);
+    // What comes late is nobody's answer.
+    expect(await read.execute('select 2 as prompt')).toEqual([{ prompt: 2 }]);
+  });
+});
+
 test('a transaction on the read side that writes, on the primary', async () => {
   const { orm, resolver, count } = await notes.connect();
   await notes.pause(notes.one, notes.two);

@@ -40,7 +40,8 @@ export function nodeClientClass(
     server: string | undefined;
     connectedAt: number = Number.POSITIVE_INFINITY;
     readonly #config: object;
-    readonly #hasTimeout: boolean;
+    /** pg's `query_timeout`, in ms; 0: none. */
+    readonly #timeout: number;
     /** Cursors that are being closed. */
     readonly #closing = new Set<() => void>();
     #connected = false;
@@ -51,7 +52,7 @@ export function nodeClientClass(
       this.#config = own;
       this.on('connect', () => void (this.connectedAt = performance.now()));
       this.on('end', () => this.#closing.forEach(lost => lost()));
-      this.#hasTimeout = Boolean((own as { query_timeout?: unknown }).query_timeout);
+      this.#timeout = Number((own as { query_timeout?: unknown }).query_timeout) || 0;
       this.connection.on('parameterStatus', ({ parameterName, parameterValue }: ParameterStatus) => {
         if (parameterName === 'in_hot_standby') {
           // What it says while connecting is no change.
@@ -88,7 +89,7 @@ export function nodeClientClass(
 
     send({ text, values }: Statement): Promise<StatementResult> {
       const answer = super.query(text, values) as Promise<StatementResult>;
-      return this.#hasTimeout ? this.#orDestroy(answer) : answer;
+      return this.#timeout > 0 ? this.#orDestroy(answer) : answer;
     }
 
     sendJoined(texts: readonly string[]): Promise<JoinedResult> {
@@ -136,9 +137,26 @@ export function nodeClientClass(
       super.query(first);
       for (const query of others) {
         query._result._types = this._types;
+        this.#endInTime(query);
         this._queryQueue.push(query);
       }
       return answers;
+    }
+
+    /** As pg does with what is given to `query()`. */
+    #endInTime(query: PgQuery): void {
+      const { callback } = query;
+      if (this.#timeout === 0 || callback === undefined) {
+        return;
+      }
+      const timer = setTimeout(() => {
+        query.callback = () => undefined;
+        callback(new Error(CLIENT_TIMEOUT));
+      }, this.#timeout);
+      query.callback = (error, result) => {
+        clearTimeout(timer);
+        callback(error, result);
+      };
     }
 
     another(): PgClient {
