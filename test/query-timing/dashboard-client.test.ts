@@ -1,8 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { Script } from 'node:vm';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { ago } from '../../packages/query-timing/src/dashboard/client/ago.ts';
+import { createUpdates } from '../../packages/query-timing/src/dashboard/client/updates.ts';
 import { hashOf, placeOf, views } from '../../packages/query-timing/src/dashboard/client/location.ts';
 import { planRows } from '../../packages/query-timing/src/dashboard/client/plan-numbers.ts';
 import { everySecond } from '../../packages/query-timing/src/dashboard/client/seconds.ts';
@@ -368,5 +370,31 @@ describe('the script of the page', () => {
     expect(script).not.toMatch(
       /innerHTML|outerHTML|insertAdjacent|document\.write|createContextualFragment|\beval\b|new Function/,
     );
+  });
+});
+
+describe('updates', () => {
+  test('the second within a second is held back; one that is cancelled meanwhile is not made', async () => {
+    // All that is asked of a browser here.
+    vi.stubGlobal('window', globalThis);
+    vi.stubGlobal('document', { hidden: false, addEventListener: () => undefined });
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const loads: number[] = [];
+    const updates = createUpdates(() => {
+      loads.push(performance.now());
+      return Promise.resolve();
+    });
+    updates.request();
+    await expect.poll(() => loads).toHaveLength(1);
+    updates.request();
+    updates.cancel();
+    await sleep(1_500);
+    expect(loads).toHaveLength(1);
+    updates.request();
+    await expect.poll(() => loads).toHaveLength(2);
+    updates.request();
+    await expect.poll(() => loads).toHaveLength(3);
+    // Timers may be early by a part of a millisecond.
+    expect(loads[2]! - loads[1]!).toBeGreaterThan(995);
   });
 });

@@ -178,6 +178,9 @@ function start(root: HTMLElement): void {
     },
     pause: paused => {
       state = { ...state, live: paused ? 'paused' : 'live' };
+      if (paused) {
+        updates.cancel();
+      }
       set({ problem: undefined });
       listen();
     },
