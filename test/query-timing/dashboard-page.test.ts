@@ -301,10 +301,9 @@ describe('tables', () => {
   test('who comes back from a row far below is there again', async () => {
     const { page, ask } = await open('#shapes', longReport({ shapes: 950 }));
     await ask('scrollTo(0, 25000)');
-    await page.waitForTimeout(300);
-    const name = await ask<string>(
-      "[...document.querySelectorAll('#panel .name')].find(e => e.getBoundingClientRect().top > 300).dataset.focus",
-    );
+    const far = "[...document.querySelectorAll('#panel .name')].find(e => e.getBoundingClientRect().top > 300)";
+    await expect.poll(() => ask(`${far} !== undefined`)).toBe(true);
+    const name = await ask<string>(`${far}.dataset.focus`);
     await page.locator(`[data-focus="${name}"]`).click();
     await page.getByRole('heading', { level: 2, name: /./ }).first().waitFor();
     await page.keyboard.press('Escape');

@@ -121,7 +121,10 @@ const stores: Record<string, () => Promise<CacheStore>> = {
 describe.each(Object.entries(stores))('resultCache() %s: what it did before a query was sent', (_, makeStore) => {
   let timed: Timed;
   beforeEach(async () => {
-    timed = await library.timed({}, { ...kept, extensions: [resultCache({ store: await makeStore() })] });
+    timed = await library.timed(
+      {},
+      { ...kept, extensions: [resultCache({ store: await makeStore(), timeout: 10_000 })] },
+    );
     expect(timed.timing.report().cache).toBeUndefined();
     // A store that has just been connected to keeps nothing for a moment.
     const warm = async (): Promise<number> => {

@@ -147,13 +147,13 @@ describe('the page "Result cache"', () => {
 
   test('an entry expires: by the call, by the options', async () => {
     const find = (em: EntityManager, setting: number | true) => em.count(Book, {}, { cache: setting });
-    expect(await statements(em => find(em, 60))).toEqual([1, 0]);
-    await pause(80);
-    expect(await statements(em => find(em, 60), 1)).toEqual([1]);
-    const short = await openOrm({ entities, extensions: [resultCache({ ttl: 60, jitter: 0 })] });
+    expect(await statements(em => find(em, 3_000))).toEqual([1, 0]);
+    await pause(3_100);
+    expect(await statements(em => find(em, 3_000), 1)).toEqual([1]);
+    const short = await openOrm({ entities, extensions: [resultCache({ ttl: 3_000, jitter: 0 })] });
     await fill(short);
     expect(await statements(em => find(em, true), 2, short)).toEqual([1, 0]);
-    await pause(80);
+    await pause(3_100);
     expect(await statements(em => find(em, true), 1, short)).toEqual([1]);
   });
 

@@ -15,7 +15,13 @@ const TIMEOUT = 7_200_000;
 test('cached reads are what the database says, whatever is written', { timeout: TIMEOUT }, async () => {
   console.log(`random application: MIKROKIT_SEED=${SEED}`);
   const log = (line: string): void => console.log(`random application: ${line}`);
-  const findings = await runApplication({ seed: SEED, comparisons: COMPARISONS, processes: 4, log });
+  const findings = await runApplication({
+    seed: SEED,
+    comparisons: COMPARISONS,
+    writes: 12 * WRITES.length,
+    processes: 4,
+    log,
+  });
   log(summary(findings));
   expect(findings.mismatches.join('\n\n')).toBe('');
   // The rest would not prove much if the cache were never asked, always empty, or hardly ever compared.
@@ -34,7 +40,7 @@ test.for(['keeps the versions', 'forgets some tags'] as const)(
   'a store that %s when a write is over is noticed',
   { timeout: TIMEOUT },
   async flaw => {
-    const findings = await runApplication({ seed: SEED, comparisons: 1_000, processes: 2, flaw });
+    const findings = await runApplication({ seed: SEED, comparisons: 1_000, writes: 100, processes: 2, flaw });
     console.log(
       `random application, ${flaw}: ${findings.mismatches.length} mismatches, the first:\n${findings.mismatches[0]}`,
     );

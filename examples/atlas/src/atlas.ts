@@ -35,7 +35,7 @@ export async function atlas(options: Options, cleanup: Cleanup): Promise<void> {
   // More patient than in production: on a busy machine a tour of a cache that is passed by would show nothing.
   const cache = resultCache({ store: store.store, timeout: 1_000 });
   // More patient, too: on a busy machine the replica is not a few but some tens of milliseconds behind.
-  const resolver = replicaResolver({ wait: 500 });
+  const resolver = replicaResolver({ wait: 2_000 });
   // The terminal belongs to the tour; what is told there otherwise is on the page.
   const timing = queryTiming({ terminal: false });
   const orm = openOrm(servers, { cache, resolver, timing }, options.cache);

@@ -12,9 +12,9 @@ import { recordRoutes } from './route-log.ts';
 
 const TRAVELLER = 1;
 const READERS = 10;
-/** How long they read, and when within that time the replica is killed, in milliseconds. */
-const READING = 1_000;
+/** How long they read before the replica is killed, and how long after that, in milliseconds. */
 const KILLED_AFTER = 300;
+const READ_AFTER = 700;
 /** Between two reads of one reader, in milliseconds. */
 const PAUSE = 10;
 /** How long a replica that runs again may take to be used again, in milliseconds. */
@@ -78,10 +78,13 @@ type RunMoment = (what: string, work: Work<void>) => Promise<void>;
 
 async function surviveDeath(orm: MikroORM, { name, kill, start }: Expendable, moment: RunMoment): Promise<void> {
   await moment(`${READERS} readers, while ${name} is killed`, async () => {
-    const until = performance.now() + READING;
-    const readers = Array.from({ length: READERS }, () => readUntil(orm, until));
-    await sleep(KILLED_AFTER);
-    await Promise.all([...readers, kill()]);
+    let isOver = false;
+    const readers = Array.from({ length: READERS }, () => readUntil(orm, () => isOver));
+    const killing = sleep(KILLED_AFTER)
+      .then(kill)
+      .then(() => sleep(READ_AFTER))
+      .finally(() => (isOver = true));
+    await Promise.all([...readers, killing]);
   });
   await start();
   await moment(`${name} runs again: until it answers`, routes => readUntilAnsweredBy(orm, name, routes));
@@ -105,8 +108,10 @@ async function countries(orm: MikroORM): Promise<void> {
   await orm.em.fork().find(Country, { region: 'Oceania' }, { orderBy: { urbanPopulation: 'asc' } });
 }
 
-async function readUntil(orm: MikroORM, until: number): Promise<void> {
-  while (performance.now() < until) {
+/** The last read begins when it is over. */
+async function readUntil(orm: MikroORM, isOver: () => boolean): Promise<void> {
+  for (let isLast = false; !isLast;) {
+    isLast = isOver();
     await orm.em
       .fork()
       .findOneOrFail(Traveller, TRAVELLER)

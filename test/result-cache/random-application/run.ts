@@ -13,24 +13,35 @@ import { fill } from './writes.ts';
 
 export interface Application {
   readonly seed: number;
-  /** Ends after so many conclusive comparisons. */
+  /** Ends after so many conclusive comparisons, */
   readonly comparisons: number;
+  /** and so many writes: on a quick machine there are few of them between the reads. */
+  readonly writes: number;
   readonly processes: number;
   readonly flaw?: Flaw;
   readonly log?: (line: string) => void;
 }
 
+type Progress = Extract<Report, { kind: 'progress' }>;
+
 const PROGRAM = join(import.meta.dirname, 'worker.ts');
 
 /** Runs several processes of an application that share a database and a cache. */
-export async function runApplication({ seed, comparisons, processes, flaw, log }: Application): Promise<Findings> {
+export async function runApplication({
+  seed,
+  comparisons,
+  writes,
+  processes,
+  flaw,
+  log,
+}: Application): Promise<Findings> {
   await using redis = await startRedis({ args: [] });
   await using orm = await createOrm({ entities: ENTITIES });
   await createChangeLog(orm.em);
   await fill(orm.em.fork(), createRandom(seed));
   const children = new Set<ChildProcess>();
   closeAfter(async () => children.forEach(child => child.kill('SIGKILL')));
-  const progress = new Map<number, number>();
+  const progress = new Map<number, Progress>();
   const failures: string[] = [];
   const done: Promise<Findings | undefined>[] = [];
   for (let stream = 1; stream <= processes; stream += 1) {
@@ -52,7 +63,7 @@ export async function runApplication({ seed, comparisons, processes, flaw, log }
         let findings: Findings | undefined;
         child.on('message', (report: Report) => {
           if (report.kind === 'progress') {
-            progress.set(stream, report.conclusive);
+            progress.set(stream, report);
           } else if (report.kind === 'done') {
             findings = report.findings;
           } else {
@@ -72,13 +83,15 @@ export async function runApplication({ seed, comparisons, processes, flaw, log }
   let told = performance.now();
   for (;;) {
     await sleep(50);
-    const sum = [...progress.values()].reduce((total, each) => total + each, 0);
-    if (sum >= comparisons || failures.length > 0) {
+    const all = [...progress.values()];
+    const compared = all.reduce((total, { conclusive }) => total + conclusive, 0);
+    const written = all.reduce((total, each) => total + each.writes, 0);
+    if ((compared >= comparisons && written >= writes) || failures.length > 0) {
       break;
     }
     if (performance.now() - told > 30_000) {
       told = performance.now();
-      log?.(`${sum} of ${comparisons} comparisons`);
+      log?.(`${compared} of ${comparisons} comparisons, ${written} of ${writes} writes`);
     }
   }
   children.forEach(child => child.send('stop', () => {}));

@@ -26,6 +26,6 @@ export interface Findings {
 }
 
 export type Report =
-  | { readonly kind: 'progress'; readonly conclusive: number }
+  | { readonly kind: 'progress'; readonly conclusive: number; readonly writes: number }
   | { readonly kind: 'done'; readonly findings: Findings }
   | { readonly kind: 'failed'; readonly error: string };

@@ -40,6 +40,7 @@ const orm = await createOrm({ url: task.databaseUrl, entities: ENTITIES, extensi
 
 let conclusive = 0;
 let inconclusive = 0;
+let writes = 0;
 const mismatches: string[] = [];
 const written: Record<string, number> = {};
 const refused: Record<string, number> = {};
@@ -57,6 +58,7 @@ async function write(): Promise<void> {
       continue;
     }
     const { name, run } = random.pick(WRITES);
+    writes += 1;
     try {
       await run(orm.em.fork(), random);
       written[name] = (written[name] ?? 0) + 1;
@@ -145,7 +147,7 @@ async function described(read: Read, expected: unknown, found: unknown): Promise
   ].join('\n');
 }
 
-const beat = setInterval(() => tell({ kind: 'progress', conclusive }), 100);
+const beat = setInterval(() => tell({ kind: 'progress', conclusive, writes }), 100);
 try {
   await Promise.all([write(), ...Array.from({ length: READERS }, (_, index) => compare(index + 1))]);
   const { hits, misses, bypassReasons } = cache.stats();
