@@ -1,6 +1,6 @@
 import type { Finding } from '../finding.ts';
 import type { EntityModel, Model } from '../model.ts';
-import { CATALOGUE, type Question, readOnly } from '../plans/guarded-explain.ts';
+import { type Question, readOnly, UNEXECUTED } from '../plans/guarded-explain.ts';
 import { isPlanJson, type PlanJson } from '../plans/plan-json.ts';
 import type { SideLine } from '../plans/side-line.ts';
 import { type FindTable, readTableFacts, type TableFacts } from '../plans/table-facts.ts';
@@ -62,7 +62,7 @@ export class Advisor {
   /** @throws as the connection does */
   async advise(connection: SideConnection, asked: AdviceCase): Promise<readonly Finding[]> {
     const wanted = isPlanJson(asked.plan['Plan']) ? wantedIndexes(asked.plan['Plan']) : [];
-    const findTable = await readOnly(connection, CATALOGUE, () => readTableFacts(connection, wanted));
+    const findTable = await readOnly(connection, UNEXECUTED, () => readTableFacts(connection, wanted));
     const found: Finding[] = [];
     for (const want of wanted) {
       const table = this.#table(want, findTable);
@@ -97,7 +97,7 @@ export class Advisor {
   ): Promise<Finding | undefined> {
     const [indexes, columns] = await readOnly(
       connection,
-      CATALOGUE,
+      UNEXECUTED,
       async () => [await readIndexes(connection, table), await readColumns(connection, table, table.rows)] as const,
     );
     const index = chooseIndex(want, { rows: table.rows, columns, indexes });

@@ -1,4 +1,4 @@
-import { CATALOGUE, explain, type Question, readOnly } from '../plans/guarded-explain.ts';
+import { explain, type Question, readOnly, UNEXECUTED } from '../plans/guarded-explain.ts';
 import type { SideConnection } from '../side-connection.ts';
 import { judge, type Verdict } from './verdict.ts';
 
@@ -23,7 +23,7 @@ export async function verifyByHypopg(
   }
   const { schema } = extension;
   try {
-    return await readOnly(connection, CATALOGUE, async () => {
+    return await readOnly(connection, UNEXECUTED, async () => {
       const before = await explain(connection, question);
       const [index] = await connection.query<{ oid: string; name: string }>(
         `select indexrelid::text as oid, indexname::text as name from ${schema}.hypopg_create_index($1)`,

@@ -1,6 +1,6 @@
 import type { Finding } from '../finding.ts';
 import type { Model } from '../model.ts';
-import { CATALOGUE, readOnly } from '../plans/guarded-explain.ts';
+import { readOnly, UNEXECUTED } from '../plans/guarded-explain.ts';
 import type { SideConnection } from '../side-connection.ts';
 import { duplicateIndexes } from './duplicate-indexes.ts';
 import { unindexedForeignKeys } from './foreign-key-indexes.ts';
@@ -17,7 +17,7 @@ export async function inspectIndexes(
   minRows: number,
 ): Promise<readonly Finding[]> {
   const tables = [...new Set(model.entities.map(({ table }) => table))];
-  const inventory = await readOnly(connection, CATALOGUE, () => readInventory(connection, tables, minRows));
+  const inventory = await readOnly(connection, UNEXECUTED, () => readInventory(connection, tables, minRows));
   const duplicate = duplicateIndexes(inventory, model);
   const told = new Set(duplicate.map(({ fix }) => fix));
   return [

@@ -7,11 +7,8 @@ export interface Limits {
   readonly lock: number;
 }
 
-/** For questions to the server's own catalogues. */
-export const CATALOGUE: Limits = { statement: 2_000, lock: 50 };
-
-/** For EXPLAIN alone: it executes nothing, and plans no longer than the statement itself has taken, but may be the first to ask its server. */
-export const PLANNING: Limits = { statement: 2_000, lock: 50 };
+/** For questions to the catalogues, and for EXPLAIN alone: it plans no longer than its statement took, but may be the first to read them. */
+export const UNEXECUTED: Limits = { statement: 2_000, lock: 50 };
 
 /** A statement to be explained. */
 export interface Question {

@@ -1,6 +1,6 @@
 import type { SideConnection } from '../side-connection.ts';
 import type { PlanReport } from '../timing-report.ts';
-import { CATALOGUE, explain, explainAnalyze, limitsFor, PLANNING, type Question, readOnly } from './guarded-explain.ts';
+import { explain, explainAnalyze, limitsFor, type Question, readOnly, UNEXECUTED } from './guarded-explain.ts';
 import { genericText } from './generic-text.ts';
 import { callsHarmful, namesHarmful } from './harmful-functions.ts';
 import type { PlanJson } from './plan-json.ts';
@@ -39,13 +39,13 @@ export async function explained(
   mode: ResolvedPlanOptions['mode'],
   failed: (what: string, error: unknown) => void,
 ): Promise<GotPlan> {
-  const plan = await readOnly(connection, PLANNING, () => explain(connection, question));
+  const plan = await readOnly(connection, UNEXECUTED, () => explain(connection, question));
   const estimated = { plan, source: question.generic ? 'generic' : 'explain' } as const;
   if (mode === 'explain' || question.generic || namesHarmful(question.sql)) {
     return estimated;
   }
   try {
-    const harmful = await readOnly(connection, CATALOGUE, () => callsHarmful(connection, question.sql, plan));
+    const harmful = await readOnly(connection, UNEXECUTED, () => callsHarmful(connection, question.sql, plan));
     if (harmful) {
       return estimated;
     }

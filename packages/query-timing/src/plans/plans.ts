@@ -8,7 +8,7 @@ import type { OpenSideConnection, SideConnection } from '../side-connection.ts';
 import type { Scan } from '../sql/scan.ts';
 import type { PlanReport, ServerStatistics } from '../timing-report.ts';
 import { planOfNotice } from './auto-explain.ts';
-import { CATALOGUE, readOnly } from './guarded-explain.ts';
+import { readOnly, UNEXECUTED } from './guarded-explain.ts';
 import { keptValues } from './kept-values.ts';
 import { maskPlan } from './masked-plan.ts';
 import { offsetOf } from './offset.ts';
@@ -304,7 +304,7 @@ export class Plans {
       const name = text(node, 'Relation Name');
       return name === undefined ? [] : [{ schema: text(node, 'Schema'), name }];
     });
-    return await readOnly(connection, CATALOGUE, () => readTableFacts(connection, tables));
+    return await readOnly(connection, UNEXECUTED, () => readTableFacts(connection, tables));
   }
 
   #keep(next: Waits, plan: PlanJson, source: PlanReport['source'], findTable: FindTable): void {
@@ -343,7 +343,7 @@ export class Plans {
 
   async #refreshCounts(connection: SideConnection): Promise<void> {
     try {
-      await readOnly(connection, CATALOGUE, () => this.#counts.refresh(connection));
+      await readOnly(connection, UNEXECUTED, () => this.#counts.refresh(connection));
     } catch (error) {
       // Created and not loaded, or not to be read by this role: the plans are there without it.
       this.#failed('pg_stat_statements', error);
